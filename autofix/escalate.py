@@ -1,0 +1,357 @@
+"""The escalation, on KerasTuner: an oracle that climbs the ladder rung by rung, and a tuner that runs the trials.
+
+All that is used of KerasTuner is in this module.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras_tuner
+from keras_tuner.engine import trial as trial_module
+
+from autofix.diagnose import CONFIDENT
+from autofix.errors import StrategyError
+from autofix.recipe import Recipe
+from autofix.report.records import TrialRecord
+from autofix.strategy import LADDER, Case, Strategy
+
+TRIALS_A_RUNG = 12
+"""Most trials on one rung: the default settings, two combinations, and a sweep of each setting."""
+
+HOPELESS_TRIALS_A_RUNG = 2
+"""Trials on one rung where no reference learner finds anything to learn."""
+
+NEVER = 1_000_000
+"""KerasTuner aborts a search after this many failures in a row; a failed recipe says nothing about the next."""
+
+Values = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """A trial to run: which strategies, with which settings (by `strategy/setting`)."""
+
+    rung: int
+    strategies: tuple[str, ...]
+    values: Values
+
+    @property
+    def key(self) -> str:
+        """Equal for trials that would do the same."""
+        return json.dumps([sorted(self.strategies), sorted(self.values.items())])
+
+
+class Escalation(Protocol):
+    """What judges the trials; `autofix.repair` has the implementation."""
+
+    def try_recipe(self, recipe: Recipe, rung: int, values: Values) -> TrialRecord:
+        """Runs a trial to its record."""
+
+    def should_stop(self) -> bool:
+        """Whether time or trials are used up."""
+
+
+class SearchSpace:
+    """The strategies in play, their settings, and the recipes these stand for.
+
+    Args:
+        strategies: In any order.
+        case: What they are asked about.
+    """
+
+    def __init__(self, strategies: Sequence[Strategy], case: Case) -> None:
+        order = {name: index for index, name in enumerate(LADDER)}
+        self._case = case
+        self.left_out: dict[str, str] = {}
+        self.strategies: dict[str, Strategy] = {}
+        self.settings: dict[str, list[Any]] = {}
+        self.hyperparameters = keras_tuner.HyperParameters()
+        for strategy in sorted(strategies, key=lambda one: (order.get(one.name, len(order)), one.name)):
+            self._add(strategy)
+
+    def _add(self, strategy: Strategy) -> None:
+        if strategy.needs_surgery and not self._case.evidence.model.can_edit:
+            self.left_out[strategy.name] = "the network is neither Sequential nor functional, so no layer can be added"
+            return
+        declared = keras_tuner.HyperParameters()
+        if self._prescribe(strategy, declared, self._case) is None:
+            self.left_out[strategy.name] = "it does not apply to this model and data"
+            return
+        self.strategies[strategy.name] = strategy
+        for setting in declared.space:
+            self.settings[setting.name] = choices(setting)
+        self.hyperparameters.merge(declared)
+
+    @staticmethod
+    def _prescribe(strategy: Strategy, hp: keras_tuner.HyperParameters, case: Case) -> Any:
+        try:
+            with hp.name_scope(strategy.name):
+                return strategy.prescribe(hp, case)
+        except Exception as error:
+            raise StrategyError(
+                f"A strategy failed. Expected a remedy or None from {strategy.name!r}. Received: {error!r}. "
+                "Leave it out with strategies=[...]."
+            ) from error
+
+    def defaults(self, strategies: Sequence[str]) -> Values:
+        """The first choice of every setting of some strategies."""
+        return {name: values[0] for name, values in self.settings.items() if name.split("/")[0] in strategies}
+
+    def recipe(self, strategies: Sequence[str], values: Values) -> Recipe:
+        """The recipe that strategies with these settings prescribe, in the order of the ladder."""
+        recipe = Recipe()
+        for name, strategy in self.strategies.items():
+            if name in strategies:
+                hp = keras_tuner.HyperParameters()
+                hp.values = dict(values)
+                remedy = self._prescribe(strategy, hp, dataclasses.replace(self._case, recipe=recipe))
+                recipe = Recipe((*recipe.remedies, remedy)) if remedy is not None else recipe
+        return recipe
+
+    def rungs(self, order: str) -> list[tuple[str, ...]]:
+        """The strategies that each rung adds.
+
+        Args:
+            order: `"ladder"` for the fixed order; `"evidence"` to begin with all that treat a confident finding,
+                go on by confidence, and end with those that reuse the compiled network before those that do not.
+        """
+        if order == "ladder":
+            return [(name,) for name in self.strategies]
+        confidence = {
+            name: max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)
+            for name, strategy in self.strategies.items()
+        }
+        first = tuple(name for name in self.strategies if confidence[name] >= CONFIDENT)
+        rest = [name for name in self.strategies if name not in first]
+        rest.sort(key=lambda name: (-confidence[name], self.strategies[name].recompiles))
+        return [group for group in (first, *((name,) for name in rest)) if group]
+
+
+def choices(setting: Any) -> list[Any]:
+    """The values of a KerasTuner hyperparameter that a sweep tries, its default first."""
+    if setting.conditions and len(setting.conditions) > 1:
+        raise StrategyError(
+            f"A setting is conditional. Expected settings that are always active. Received: {setting.name!r}. "
+            "Choose between settings in prescribe() instead."
+        )
+    values = list(getattr(setting, "values", None) or [])
+    if not values and isinstance(setting, keras_tuner.engine.hyperparameters.HyperParameter):
+        values = [setting.prob_to_value(probability) for probability in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    unique = list(dict.fromkeys([setting.default, *values]))
+    return unique
+
+
+class EscalationOracle(keras_tuner.Oracle):
+    """Proposes trials: the control arm, then rung by rung, around the best so far, until one is accepted.
+
+    Args:
+        space: The strategies and their settings.
+        rungs: The strategies that each rung adds.
+        max_trials: Most trials, the control arm included.
+        trials_a_rung: Most trials on one rung.
+        seed: KerasTuner's; the proposals are deterministic.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        rungs: Sequence[tuple[str, ...]],
+        max_trials: int,
+        trials_a_rung: int = TRIALS_A_RUNG,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            objective=keras_tuner.Objective("skill", "max"),
+            max_trials=max_trials,
+            hyperparameters=space.hyperparameters.copy(),
+            seed=seed,
+            max_consecutive_failed_trials=NEVER,
+        )
+        self.verbose = 0
+        self.records: list[TrialRecord] = []
+        self.is_stopped = False
+        self.is_persistent = False
+        self.proposals: dict[str, Proposal] = {}
+        self._space = space
+        self._rungs = list(rungs)
+        self._trials_a_rung = trials_a_rung
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        proposal = None if self.is_stopped else self._next()
+        if proposal is None:
+            return {"status": trial_module.TrialStatus.STOPPED, "values": None}
+        self.proposals[trial_id] = proposal
+        return {"status": trial_module.TrialStatus.RUNNING, "values": dict(proposal.values)}
+
+    def tell(self, record: TrialRecord) -> None:
+        """Takes the record of a finished trial into account."""
+        self.records.append(record)
+        self.is_stopped = self.is_stopped or record.status == "accepted"
+
+    def _next(self) -> Proposal | None:
+        if not self.records:
+            return Proposal(0, (), {})
+        tried = {_key_of(record) for record in self.records}
+        for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
+            if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
+                continue
+            for proposal in self._candidates(rung):
+                if proposal.key not in tried:
+                    return proposal
+        return None
+
+    def _candidates(self, rung: int) -> Iterator[Proposal]:
+        """What a rung may try, in order: everything together, the best with what is new, then sweeps."""
+        active = [name for group in self._rungs[:rung] for name in group]
+        new = self._rungs[rung - 1]
+        best = self._best(range(1, rung + 1))
+        pinned = best.values if best else {}
+        together = {**self._space.defaults(active), **{k: v for k, v in pinned.items() if k.split("/")[0] in active}}
+        yield self._proposal(rung, active, together)
+        if best is not None:
+            kept = [name for name in active if name in best.recipe.strategies or name in new]
+            yield self._proposal(rung, kept, together)
+        yield from self._sweeps(rung, best)
+
+    def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
+        """One setting changed at a time around the best; settings that need a new compilation come last."""
+        if best is None:
+            return
+        strategies = best.recipe.strategies
+        settings = [name for name in self._space.settings if name.split("/")[0] in strategies]
+        settings.sort(key=lambda name: self._space.strategies[name.split("/")[0]].recompiles)
+        is_last = rung == len(self._rungs)
+        for name in settings:
+            # A new network for each setting costs more than a rung: left until everything else was tried.
+            if self._space.strategies[name.split("/")[0]].recompiles and not is_last:
+                continue
+            for value in self._space.settings[name]:
+                yield self._proposal(rung, strategies, {**best.values, name: value})
+
+    def _proposal(self, rung: int, strategies: Sequence[str], values: Values) -> Proposal:
+        chosen = tuple(name for name in self._space.strategies if name in strategies)
+        return Proposal(rung, chosen, {k: v for k, v in values.items() if k.split("/")[0] in chosen})
+
+    def _best(self, rungs: range) -> TrialRecord | None:
+        scored = [record for record in self.records if record.rung in rungs and record.skill == record.skill]
+        return max(scored, key=lambda record: record.skill, default=None)
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            **super().get_state(),
+            "records": [record.to_dict() for record in self.records],
+            "proposals": {trial_id: dataclasses.asdict(proposal) for trial_id, proposal in self.proposals.items()},
+            "is_stopped": self.is_stopped,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self.records = [TrialRecord.from_dict(record) for record in state["records"]]
+        self.proposals = {
+            trial_id: Proposal(values["rung"], tuple(values["strategies"]), values["values"])
+            for trial_id, values in state["proposals"].items()
+        }
+        self.is_stopped = state["is_stopped"]
+
+    def save(self) -> None:
+        if self.is_persistent:
+            _write_atomically(self._get_oracle_fname(), self.get_state())
+
+    def _save_trial(self, trial: Any) -> None:
+        if self.is_persistent:
+            _write_atomically(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+
+
+def _write_atomically(path: str | Path, state: Any) -> None:
+    """KerasTuner writes its files in place (seen in 1.4.8), so that a kill can leave half of one."""
+    temporary = Path(f"{path}.tmp")
+    temporary.write_text(json.dumps(state))
+    temporary.replace(path)
+
+
+def _key_of(record: TrialRecord) -> str:
+    return Proposal(record.rung, record.recipe.strategies, record.values).key
+
+
+class EscalationTuner(keras_tuner.Tuner):
+    """Runs each trial as a probe; nothing is built, saved or logged by KerasTuner itself.
+
+    Args:
+        oracle: Proposes the trials.
+        space: Turns proposals into recipes.
+        judge: Runs and judges them.
+        on_trial: Called with each finished record.
+        directory: Project folder, kept for resuming; None for a temporary one.
+        fingerprint: Identifies the problem, so that another problem's trials are never resumed.
+    """
+
+    def __init__(
+        self,
+        oracle: EscalationOracle,
+        space: SearchSpace,
+        judge: Escalation,
+        on_trial: Callable[[TrialRecord], None],
+        directory: str | Path | None,
+        fingerprint: str,
+    ) -> None:
+        self._space = space
+        self._judge = judge
+        self._on_trial = on_trial
+        self._temporary = None if directory else tempfile.mkdtemp(prefix="autofix-")
+        oracle.is_persistent = directory is not None
+        # KerasTuner prints when it reloads, whatever `verbose` says (seen in 1.4.8).
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(
+                oracle=oracle,
+                directory=str(directory or self._temporary),
+                project_name=f"escalation-{fingerprint}",
+                overwrite=False,
+            )
+
+    def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
+        proposal = self.oracle.proposals[trial.trial_id]
+        recipe = self._space.recipe(proposal.strategies, proposal.values)
+        record = self._judge.try_recipe(recipe, proposal.rung, proposal.values)
+        self.oracle.tell(record)
+        self._on_trial(record)
+        if self._judge.should_stop():
+            self.oracle.is_stopped = True
+        # KerasTuner calls a NaN a failure to retry; the record has the truth.
+        return {"skill": record.skill if record.skill == record.skill else -1e9}
+
+    def _try_run_and_update_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> None:
+        # KerasTuner would swallow the error and go on with the next trial.
+        self._run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        trial.status = trial_module.TrialStatus.COMPLETED
+
+    def save(self) -> None:
+        if self.oracle.is_persistent:
+            self.oracle.save()
+            _write_atomically(self._get_tuner_fname(), self.get_state())
+
+    def close(self) -> None:
+        """Removes the temporary project folder, if there is one."""
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short hash of JSON values and bytes: the identity of a problem.
+
+    Example:
+
+    >>> fingerprint({"epochs": 3}) == fingerprint({"epochs": 3}) != fingerprint({"epochs": 4})
+    True
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:16]

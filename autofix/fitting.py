@@ -1,0 +1,387 @@
+"""`autofix.fit`: the drop-in for `model.fit`."""
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from autofix.adopt import Adoption, CallbackStates, is_raised_by, training_stream
+from autofix.assess import LossSpec
+from autofix.console import Console
+from autofix.data import TrainingData, is_array_tree, split_validation
+from autofix.errors import AutofixError, CollapseWarning, ModelError, UnrepairedError
+from autofix.monitor import CollapseMonitor, Look, describe
+from autofix.repair import Repair, RepairShop
+from autofix.report import Report
+from autofix.report.records import Finding, RunRecord
+from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, MIN_BUDGET_S, Settings
+from autofix.state import RandomState, Snapshot
+from autofix.strategy import Strategy, resolve_strategies
+
+
+def fit(
+    model: keras.Model,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: int | str = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool | str = True,
+    class_weight: dict[int, float] | None = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int = 1,
+    *,
+    strategies: Sequence[str | Strategy] | None = None,
+    order: str = "evidence",
+    max_trials: int = DEFAULT_MAX_TRIALS,
+    budget_s: float | None = None,
+    accept: float = DEFAULT_ACCEPT,
+    seed: int | None = None,
+    on_unrepaired: str = "warn",
+    directory: str | Path | None = None,
+) -> keras.callbacks.History:
+    """Trains a model as `model.fit` does, and repairs the training when it collapses.
+
+    A healthy model trains exactly as with `model.fit`. One that would end up predicting the same for every row is
+    caught after a few epochs, diagnosed, repaired by the smallest change that is proven on held-out rows, and
+    trained; `model` itself then carries the repair. Where nothing can be repaired, it ends as `model.fit` leaves it.
+
+    Args:
+        model: A compiled Keras model. Changed in place, as by `model.fit`.
+        x: As in `keras.Model.fit`, as are all arguments up to `validation_freq`.
+        y: As in Keras.
+        batch_size: As in Keras.
+        epochs: As in Keras.
+        verbose: As in Keras; 0 silences autofix too.
+        callbacks: As in Keras.
+        validation_split: As in Keras.
+        validation_data: As in Keras; these rows are what a repair is proven on.
+        shuffle: As in Keras.
+        class_weight: As in Keras.
+        sample_weight: As in Keras.
+        initial_epoch: As in Keras.
+        steps_per_epoch: As in Keras.
+        validation_steps: As in Keras.
+        validation_batch_size: As in Keras.
+        validation_freq: As in Keras.
+        strategies: Names or instances of the strategies to use; None for all that are installed.
+        order: `"evidence"` to begin with what treats the likeliest causes, `"ladder"` for the fixed order.
+        max_trials: Most trials of the search, the control arm included.
+        budget_s: Seconds that the trials may take; None for what the run itself would take.
+        accept: Share of the reference learners' skill, above 0 and at most 1, that ends the search.
+        seed: Of splits, trials and the repaired network's initial weights; None for a fixed one.
+        on_unrepaired: `"warn"`, or `"raise"` for an `UnrepairedError`, when a collapsed training stays collapsed.
+        directory: Folder for the trials, so that a killed search resumes; None to keep none.
+
+    Returns:
+        The `History` of the training that produced the model, with a `Report` as its attribute `report`.
+
+    Raises:
+        ArgumentError: An argument of autofix's own is out of range.
+        StrategyError: A strategy is unknown.
+        ModelError: The model is not compiled.
+        DataError: Rows are missing, lengths differ, or values are not finite numbers.
+        UnrepairedError: With `on_unrepaired="raise"` only; its `report` says what was tried.
+
+    Example:
+
+    >>> import keras, numpy as np, autofix
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(loss="mse", optimizer=keras.optimizers.SGD(0.1))
+    >>> x = np.linspace(-1, 1, 64)[:, None]
+    >>> autofix.fit(model, x, 3 * x, epochs=20, verbose=0).report.verdict
+    'healthy'
+    """
+    settings = Settings(strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory)
+    resolve_strategies(strategies)
+    arguments = {
+        "x": x,
+        "y": y,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "verbose": verbose,
+        "callbacks": callbacks,
+        "validation_split": validation_split,
+        "validation_data": validation_data,
+        "shuffle": shuffle,
+        "class_weight": class_weight,
+        "sample_weight": sample_weight,
+        "initial_epoch": initial_epoch,
+        "steps_per_epoch": steps_per_epoch,
+        "validation_steps": validation_steps,
+        "validation_batch_size": validation_batch_size,
+        "validation_freq": validation_freq,
+    }
+    return _Run(model, arguments, settings).fit()
+
+
+class _Run:
+    """One call of `fit`: the steps, in order."""
+
+    def __init__(self, model: keras.Model, arguments: dict[str, Any], settings: Settings) -> None:
+        if not getattr(model, "compiled", False):
+            raise ModelError(
+                "The model is not compiled. Expected a model after model.compile(loss=..., optimizer=...). "
+                f"Received: model={model!r}. Call model.compile first."
+            )
+        self._model = model
+        self._arguments = arguments
+        self._settings = settings
+        self._started = time.perf_counter()
+        self._callbacks = _callback_list(arguments["callbacks"])
+        self._randomness = RandomState()
+        self._notes: list[str] = []
+        self._data = self._sample()
+        self._console = Console(arguments["verbose"])
+
+    def fit(self) -> keras.callbacks.History:
+        constant = [] if self._data is None else self._data.constant_targets()
+        if constant:
+            return self._fit_constant(constant)
+        states = CallbackStates(self._callbacks)
+        watch = _Watch(self._data, self._settings, self._console, self._arguments)
+        history = self._plain_fit(watch)
+        if watch.repair is not None and watch.repair.outcome is not None:
+            states.restore()
+            return self._adopt(watch, watch.repair)
+        return self._finish(history, self._record(watch, _verdict(watch)))
+
+    def _sample(self) -> TrainingData | None:
+        """The checked sample, or None for kinds of data that cannot be sampled."""
+        given = self._arguments
+        x, y, weights, validation = given["x"], given["y"], given["sample_weight"], given["validation_data"]
+        if y is None or not is_array_tree(x, y, weights) or given["initial_epoch"]:
+            return None
+        if given["validation_split"] and validation is None:
+            (x, y, weights), validation = split_validation(x, y, weights, given["validation_split"])
+        if validation is not None and not (isinstance(validation, tuple | list) and is_array_tree(validation)):
+            validation = None
+        return TrainingData.from_arrays(
+            x,
+            y,
+            weights,
+            class_weight=given["class_weight"],
+            batch_size=given["batch_size"],
+            epochs=given["epochs"],
+            shuffle=bool(given["shuffle"]),
+            steps_per_epoch=given["steps_per_epoch"],
+            validation_data=validation,
+            seed=self._settings.base_seed,
+        )
+
+    def _plain_fit(self, watch: "_Watch | None" = None) -> keras.callbacks.History:
+        """`model.fit` as the user called it, with the watch as its last callback."""
+        callbacks = self._arguments["callbacks"]
+        if watch is not None:
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(watch)
+            else:
+                callbacks = [*self._callbacks, watch]
+        return self._model.fit(**{**self._arguments, "callbacks": callbacks})
+
+    def _fit_constant(self, names: list[str]) -> keras.callbacks.History:
+        """The honest verdict on targets that are all the same, before any training."""
+        finding = Finding(
+            "constant_targets",
+            1.0,
+            f"Every row has the same target in {', '.join(names)}, so there is nothing to learn from the inputs.",
+        )
+        record = RunRecord("unlearnable", findings=(finding,), notes=("Trained as model.fit does.",))
+        self._complain(record)
+        history = self._plain_fit()
+        history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))
+        return history
+
+    def _adopt(self, watch: "_Watch", repair: Repair) -> keras.callbacks.History:
+        """Steps 6 and 7: the model takes over the repair, trains as the user asked, and is checked again."""
+        assert repair.outcome is not None and watch.shop is not None and watch.initial is not None
+        recipe = repair.outcome.recipe
+        started = time.perf_counter()
+        values = watch.shop.engine.initial_values(recipe, repair.initialization_seed)
+        adoption = Adoption(self._model, recipe, watch.initial, values)
+        try:
+            adoption.apply()
+            history = self._model.fit(**self._final_arguments(recipe.fit_arguments))
+            look = watch.look_again()
+        except Exception as error:
+            if is_raised_by(error, self._callbacks):
+                raise
+            return self._start_over(adoption, watch, f"The repaired training failed: {error!r}")
+        if look.is_collapsed:
+            return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
+        record = self._record(watch, "repaired")
+        record.seconds["final"] = time.perf_counter() - started
+        return self._finish(history, dataclasses.replace(record, recipe=recipe, after=look.heads))
+
+    def _final_arguments(self, changed: dict[str, Any]) -> dict[str, Any]:
+        """The user's arguments with the recipe's, fed from one endless pipeline where that is the same."""
+        arguments = {**self._arguments, **changed, "callbacks": self._callbacks}
+        data = self._data
+        assert data is not None
+        if arguments["shuffle"] == "batch" or arguments["steps_per_epoch"]:
+            return arguments
+        if arguments["validation_split"] and arguments["validation_data"] is None:
+            (x, y, weights), validation = split_validation(
+                arguments["x"], arguments["y"], arguments["sample_weight"], arguments["validation_split"]
+            )
+            arguments.update(x=x, y=y, sample_weight=weights, validation_data=validation, validation_split=0.0)
+        batch_size = arguments["batch_size"] or data.batch_size
+        stream = training_stream(
+            arguments["x"],
+            arguments["y"],
+            arguments["sample_weight"],
+            batch_size,
+            shuffle=bool(arguments["shuffle"]),
+            seed=self._settings.base_seed,
+        )
+        if stream is not None:
+            arguments.update(
+                x=stream,
+                y=None,
+                sample_weight=None,
+                batch_size=None,
+                steps_per_epoch=-(-data.n_rows // batch_size),
+                validation_batch_size=arguments["validation_batch_size"] or batch_size,
+            )
+        return arguments
+
+    def _start_over(self, adoption: Adoption, watch: "_Watch", why: str) -> keras.callbacks.History:
+        """What `model.fit` would have given: the user's own training, from where it began."""
+        adoption.undo()
+        self._randomness.restore()
+        self._notes.append(why)
+        history = self._plain_fit()
+        return self._finish(history, self._record(watch, "unrepaired"))
+
+    def _record(self, watch: "_Watch", verdict: str) -> RunRecord:
+        repair = watch.repair
+        seen = watch.suspected or (watch.looks[-1] if watch.looks else None)
+        record = RunRecord(
+            verdict,
+            before=seen.heads if seen else (),
+            before_epoch=seen.epoch if seen else 0,
+            notes=(*self._notes, *watch.notes),
+            seconds={"watch": watch.watch_s} if repair else {},
+        )
+        if repair is None:
+            return record
+        return dataclasses.replace(
+            record,
+            findings=repair.findings,
+            references=repair.references,
+            trials=repair.trials,
+            left_out=repair.left_out,
+            seconds={**record.seconds, **repair.seconds},
+        )
+
+    def _finish(self, history: keras.callbacks.History, record: RunRecord) -> keras.callbacks.History:
+        record.seconds["total"] = self._elapsed()
+        history.report = Report(record)
+        self._console.verdict(f"{record.verdict}")
+        if record.verdict in ("unrepaired", "unlearnable"):
+            self._complain(record)
+        return history
+
+    def _complain(self, record: RunRecord) -> None:
+        report = Report(record)
+        if self._settings.on_unrepaired == "raise":
+            error = UnrepairedError(f"The training is {record.verdict}. {report.headline}")
+            error.report = report
+            raise error
+        warnings.warn(report.headline, CollapseWarning, stacklevel=4)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._started
+
+
+class _Watch(CollapseMonitor):
+    """The watch inside the user's own run: on suspicion it looks for a repair, and stops the run when it has one."""
+
+    def __init__(
+        self, data: TrainingData | None, settings: Settings, console: Console, arguments: dict[str, Any]
+    ) -> None:
+        super().__init__()
+        self._sample = data
+        self._settings = settings
+        self._console = console
+        self.repair: Repair | None = None
+        self.shop: RepairShop | None = None
+        self.initial: Snapshot | None = None
+        self.suspected: Look | None = None
+        self.notes: list[str] = []
+        self.watch_s = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._began = time.perf_counter()
+        self._guarded(self._begin)
+
+    def _begin(self) -> None:
+        self._prepare(self._sample)
+        if self._sample is not None:
+            self.initial = Snapshot(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._guarded(super().on_epoch_end, epoch, logs)
+
+    def suspect(self, epoch: int, *, is_last: bool) -> None:
+        if self.repair is not None or self._data is None or self.initial is None:
+            return
+        self.suspected = self.looks[-1]
+        self.watch_s = time.perf_counter() - self._began
+        self._console.suspicion(describe(self.suspected))
+        projected = self.watch_s / epoch * self._epochs
+        self.shop = RepairShop(
+            self.model,
+            self._data,
+            self._losses,
+            self.initial,
+            self._settings,
+            self._console,
+            self._settings.budget_s or max(MIN_BUDGET_S, projected),
+        )
+        self.repair = self.shop.attempt()
+        if self.repair.outcome is not None:
+            self.model.stop_training = True
+
+    def look_again(self) -> Look:
+        """A look at the model as it is now."""
+        self._look(self._epochs)
+        return self.looks[-1]
+
+    def _guarded(self, step: Any, *arguments: Any) -> None:
+        """Nothing that fails in here may harm the user's training: it goes on, unwatched."""
+        try:
+            step(*arguments)
+        except Exception as error:
+            self._data = None
+            self.repair = None
+            self.notes.append(f"autofix failed and left the training alone: {error!r}")
+            warnings.warn(self.notes[-1], CollapseWarning, stacklevel=3)
+
+
+def _verdict(watch: _Watch) -> str:
+    if not watch.looks:
+        return "not_assessed"
+    if not watch.looks[-1].is_collapsed:
+        return "healthy"
+    if watch.repair is not None and not watch.repair.is_learnable:
+        return "unlearnable"
+    return "unrepaired"
+
+
+def _callback_list(callbacks: Any) -> list[Any]:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    return [callback for callback in keras.tree.flatten(callbacks) if callback is not None]

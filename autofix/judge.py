@@ -1,0 +1,310 @@
+"""The judge: what a recipe is worth on held-out rows, and when that counts as proven."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from autofix.assess import Assessment, LossSpec, assess, best_constant, improvement_bounds
+from autofix.data import Split, TrainingData
+from autofix.evidence import ReferenceProfile
+from autofix.probe import ProbeEngine
+from autofix.recipe import Recipe
+from autofix.references import flatten_inputs, reference_predictions
+from autofix.report.records import Reference
+
+FLOOR = 0.02
+"""Skill whose lower bound must be beaten: less than this explains too little of the targets to call a repair."""
+
+CONFIRMATIONS = 2
+"""Repeats with fresh initial weights, shuffles and splits that a recipe must pass as well: a lucky initialisation
+is not a repair. At 97.5 % each, three passes in a row by chance are rarer than 1 in 10,000."""
+
+SHORTFALL = 4.0
+"""A program that leaves this many times the loss that the reference learners leave has not got there."""
+
+WEAK_SHARE = 0.5
+"""Nor has one with less than this share of the skill that the reference learners have."""
+
+AS_GOOD_AS_PERFECT = 0.01
+"""A hundredth of the constant's loss is too little to be called a shortfall, whatever the references reach."""
+
+RUN_SHARE = 1 / 40
+"""Share of the budget that one trial may take: enough for a ladder of trials and their confirmations."""
+
+MIN_STEPS = 50
+"""A trial is never cut shorter than this."""
+
+SEEDS_A_REPEAT = 1000
+"""Keeps the seeds of one repeat's folds apart from the next's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A recipe's held-out result.
+
+    Args:
+        recipe: What was run.
+        heads: One assessment an output, pooled over the splits.
+        losses: For each output the loss of every held-out row, above the smallest it can have.
+        constant_losses: The same for the best constant of the training part.
+        seconds: Wall time.
+    """
+
+    recipe: Recipe
+    heads: tuple[Assessment, ...]
+    losses: tuple[np.ndarray, ...]
+    constant_losses: tuple[np.ndarray, ...]
+    seconds: float
+
+    @property
+    def skill(self) -> float:
+        """Mean skill over the outputs; NaN when any prediction is not finite."""
+        return float(np.mean([head.skill for head in self.heads]))
+
+    @property
+    def skill_lower(self) -> float:
+        """The mean of the outputs' lower bounds."""
+        return float(np.mean([head.skill_lower for head in self.heads]))
+
+    @property
+    def skill_upper(self) -> float:
+        """The mean of the outputs' upper bounds."""
+        return float(np.mean([head.skill_upper for head in self.heads]))
+
+    @property
+    def spread(self) -> float:
+        """The largest spread over the outputs."""
+        return float(np.max([head.spread for head in self.heads]))
+
+
+class Judge:
+    """Runs recipes on held-out rows and compares them with the control arm, the floor and the references.
+
+    Args:
+        engine: Runs the trainings.
+        data: The sample.
+        losses: The loss of each output, or None for outputs that have none (they are not judged).
+        seed: Of splits, initial weights and shuffles.
+        accept: Share of the reference's skill that ends the search.
+        budget_s: Seconds that all trials together may take.
+    """
+
+    def __init__(
+        self,
+        engine: ProbeEngine,
+        data: TrainingData,
+        losses: Sequence[LossSpec | None],
+        *,
+        seed: int,
+        accept: float,
+        budget_s: float,
+    ) -> None:
+        self._engine = engine
+        self._data = data
+        self._losses = losses
+        self._seed = seed
+        self._accept = accept
+        self._budget_s = budget_s
+        self._deadline = time.perf_counter() + budget_s
+        self._controls: dict[int, Outcome] = {}
+        self.references: tuple[Reference, ...] = ()
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the budget is used up."""
+        return time.perf_counter() > self._deadline
+
+    def control(self, repeat: int = 0) -> Outcome:
+        """The user's own recipe, unchanged; the first time from the user's own initial weights."""
+        if repeat not in self._controls:
+            self._controls[repeat] = self.run(Recipe(), repeat, own_initialization=repeat == 0)
+        return self._controls[repeat]
+
+    def run(self, recipe: Recipe, repeat: int = 0, *, own_initialization: bool = False) -> Outcome:
+        """Trains the recipe on each split's training part and assesses its held-out part.
+
+        Args:
+            recipe: What to change.
+            repeat: Which splits, initial weights and shuffles; the same number gives the same ones.
+            own_initialization: Whether to start from the user's own initial weights.
+        """
+        started = time.perf_counter()
+        splits = self._data.splits(self._seed + repeat)
+        steps = self._steps(recipe, len(splits))
+        parts = []
+        for fold, (train_rows, test_rows) in enumerate(splits):
+            probe = self._engine.run(
+                recipe,
+                train_rows,
+                seed=self._seed + SEEDS_A_REPEAT * repeat + fold,
+                steps=steps,
+                own_initialization=own_initialization,
+            )
+            parts.append((train_rows, test_rows, probe.predictions))
+        return self._outcome(recipe, parts, time.perf_counter() - started)
+
+    def _steps(self, recipe: Recipe, n_splits: int) -> int:
+        """The user's horizon, cut to what the budget allows a trial."""
+        per_epoch = -(-self._data.n_rows // int(recipe.fit_arguments.get("batch_size", self._data.batch_size)))
+        horizon = self._data.epochs * per_epoch if "batch_size" in recipe.fit_arguments else self._data.total_steps
+        affordable = RUN_SHARE * self._budget_s / n_splits / self._engine.seconds_per_step(recipe)
+        return int(min(horizon, max(MIN_STEPS, affordable)))
+
+    def _outcome(
+        self, recipe: Recipe, parts: Sequence[tuple[np.ndarray, np.ndarray, list[np.ndarray]]], seconds: float
+    ) -> Outcome:
+        heads, losses, constant_losses = [], [], []
+        rows = np.concatenate([test_rows for _, test_rows, _ in parts])
+        for index, loss in enumerate(self._losses):
+            if loss is None:
+                continue
+            target = self._data.targets[index]
+            predictions = np.concatenate([arrays[index][test_rows] for _, test_rows, arrays in parts])
+            splits = [(train_rows, test_rows) for train_rows, test_rows, _ in parts]
+            constant_row_losses = _constant_losses(target, loss, predictions.shape[1:], splits)
+            heads.append(
+                assess(target[rows], predictions, loss, constant_losses=constant_row_losses, seed=self._seed)
+            )
+            with np.errstate(all="ignore"):
+                losses.append(loss.excess(target[rows], predictions))
+            floor = 0.0 if loss.floor is None else loss.floor(target[rows], predictions.shape[1:])
+            constant_losses.append(constant_row_losses - floor)
+        return Outcome(recipe, tuple(heads), tuple(losses), tuple(constant_losses), seconds)
+
+    def is_sufficient(self, outcome: Outcome) -> bool:
+        """Whether every output has skill and none is short of what a reference learner shows is to be had."""
+        if any(not head.is_finite or head.skill_lower <= FLOOR for head in outcome.heads):
+            return False
+        if (expected := self.expected) is None:
+            return True
+        tolerated = max(SHORTFALL * (1.0 - expected.skill_lower), AS_GOOD_AS_PERFECT)
+        is_short = 1.0 - outcome.skill_upper > tolerated
+        return not is_short and outcome.skill_upper >= WEAK_SHARE * expected.skill_lower
+
+    @property
+    def expected(self) -> Reference | None:
+        """The reference that a network is measured by: the middle one, for the best may be made for the problem."""
+        return self.references[len(self.references) // 2] if self.references else None
+
+    def is_proven(self, outcome: Outcome, repeat: int = 0) -> bool:
+        """Whether an outcome beats the floor and the control arm of the same repeat, with its bounds to show it."""
+        control = self.control(repeat)
+        collapsed = [index for index, head in enumerate(control.heads) if not self._has_skill(head)]
+        for index, head in enumerate(outcome.heads):
+            lower, upper = self._gain(outcome, control, index)
+            if not self._has_skill(head) or upper < 0.0:
+                return False
+            if (index in collapsed or not collapsed) and lower <= 0.0:
+                return False
+        return True
+
+    @staticmethod
+    def _has_skill(head: Assessment) -> bool:
+        return head.is_finite and head.skill_lower > FLOOR
+
+    def _gain(self, outcome: Outcome, other: Outcome, index: int) -> tuple[float, float]:
+        """Bounds on how much more skill an output has than in another outcome of the same rows."""
+        if not other.heads[index].is_finite:
+            return (1.0, 1.0) if outcome.heads[index].is_finite else (0.0, 0.0)
+        return improvement_bounds(
+            outcome.losses[index], other.losses[index], outcome.constant_losses[index], seed=self._seed
+        )
+
+    def is_as_good(self, outcome: Outcome, other: Outcome, tolerance: float) -> bool:
+        """Whether an outcome has the skill of another of the same repeat, but for noise or a tolerance."""
+        return all(
+            head.is_finite
+            and (head.skill >= other.heads[index].skill - tolerance or self._gain(other, outcome, index)[0] <= 0.0)
+            for index, head in enumerate(outcome.heads)
+        )
+
+    def reaches_reference(self, outcome: Outcome) -> bool:
+        """Whether an outcome is as good as the reference learners let expect."""
+        expected = self.expected
+        return expected is None or outcome.skill >= self._accept * expected.skill
+
+    def training_loss(self, recipe: Recipe, seed: int) -> float:
+        """Mean loss on all training rows after training on them, relative to the best constant's."""
+        rows = np.arange(self._data.n_training)
+        probe = self._engine.run(recipe, rows, seed=seed, steps=self._steps(recipe, 1))
+        heads = self._outcome(recipe, [(rows, rows, probe.predictions)], 0.0).heads
+        return float(np.mean([1.0 - head.skill if head.is_finite else np.inf for head in heads]))
+
+    def confirms(self, recipe: Recipe) -> bool:
+        """Whether the recipe is proven again with other splits, fresh initial weights and shuffles."""
+        return all(self.is_proven(self.run(recipe, repeat), repeat) for repeat in range(1, CONFIRMATIONS + 1))
+
+    def run_references(self, kinds: Sequence[str]) -> ReferenceProfile:
+        """Fits the reference learners on the same splits and keeps them, best first.
+
+        Args:
+            kinds: The kind of task of each output; `"other"` has no reference.
+        """
+        splits = self._data.splits(self._seed)
+        table = flatten_inputs(self._data.inputs)
+        per_head = [
+            self._head_references(index, loss, kind, table, splits)
+            for index, (loss, kind) in enumerate(zip(self._losses, kinds, strict=True))
+            if loss is not None
+        ]
+        names = set.intersection(*(set(head) for head in per_head)) if per_head else set()
+        found = []
+        for name in names:
+            heads = [head[name] for head in per_head]
+            bounds = [float(np.mean([getattr(h, f) for h in heads])) for f in ("skill", "skill_lower", "skill_upper")]
+            found.append(Reference(name, *bounds))
+        self.references = tuple(sorted(found, key=lambda reference: -reference.skill))
+        skills = {reference.name: reference.skill for reference in self.references}
+        nonlinear = [skill for name, skill in skills.items() if name != "linear"]
+        return ReferenceProfile(
+            linear=skills.get("linear"),
+            nonlinear=max(nonlinear, default=None),
+            best_lower=self.references[0].skill_lower if self.references else None,
+        )
+
+    def _head_references(
+        self, index: int, loss: LossSpec, kind: str, table: np.ndarray, splits: Sequence[Split]
+    ) -> dict[str, Assessment]:
+        target = self._data.targets[index]
+        output_shape = self._engine.output_shapes[index]
+        labels = _reference_targets(target, kind, output_shape)
+        if labels is None:
+            return {}
+        rows = np.concatenate([test_rows for _, test_rows in splits])
+        constant_losses = _constant_losses(target, loss, output_shape, splits)
+        found = {}
+        n_classes = output_shape[-1] if kind == "multiclass" else None
+        for name, values in reference_predictions(table, labels, kind, splits, self._seed, n_classes).items():
+            predictions = loss.from_target_space(values[rows].reshape(len(rows), *output_shape))
+            found[name] = assess(target[rows], predictions, loss, constant_losses=constant_losses, seed=self._seed)
+        return found
+
+
+def _constant_losses(
+    target: np.ndarray, loss: LossSpec, output_shape: tuple[int, ...], splits: Sequence[Split]
+) -> np.ndarray:
+    """The loss of each held-out row under the best constant of its split's training part."""
+    constants = [
+        np.broadcast_to(best_constant(target[train_rows], loss, output_shape), (len(test_rows), *output_shape))
+        for train_rows, test_rows in splits
+    ]
+    rows = np.concatenate([test_rows for _, test_rows in splits])
+    return loss.per_row(target[rows], np.concatenate(constants))
+
+
+def _reference_targets(target: np.ndarray, kind: str, output_shape: tuple[int, ...]) -> np.ndarray | None:
+    """Targets as the reference learners take them: class numbers for classes, columns for the rest.
+
+    None where they cannot learn the task: unknown losses, and a class for each step of a sequence or pixel.
+    """
+    flat = target.reshape(len(target), -1)
+    if kind == "multiclass":
+        if len(output_shape) != 1:
+            return None
+        labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
+        return labels if 0 <= labels.min() and labels.max() < output_shape[0] else None
+    if kind not in ("regression", "binary", "multilabel") or flat.shape[1] != int(np.prod(output_shape)):
+        return None
+    return flat.astype(np.float64)

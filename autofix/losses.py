@@ -1,0 +1,217 @@
+"""The losses of a compiled Keras model, one `LossSpec` an output.
+
+Keras' own losses become NumPy; every other one is called, unreduced, through Keras.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from scipy import special
+
+from autofix.assess import LOSS_NAMES, LOSS_OPTIONS, LossSpec, align_targets, custom_loss_spec, loss_spec
+from autofix.errors import ModelError
+
+MAX_ROW_GROUPS = 64
+"""A loss that returns one number for a batch is called for this many parts of the rows: each call costs 0.3 ms."""
+
+REACHABLE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "linear": lambda values: values,
+    "softmax": functools.partial(special.softmax, axis=-1),
+    "sigmoid": special.expit,
+    "tanh": np.tanh,
+    "softplus": lambda values: np.logaddexp(values, 0.0),
+    "relu": lambda values: np.maximum(values, 0.0),
+    "exponential": np.exp,
+}
+"""What output activations make of any number: the constants that such a model can predict."""
+
+
+def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
+    """The loss of each output, in the order of `keras.tree.flatten` of the model's outputs.
+
+    None for outputs without a loss: all of them if the model is trained with `add_loss` or its own
+    `compute_loss` alone. Regularisation and loss weights are no part of it.
+
+    Args:
+        model: Compiled.
+        y: Targets, a tree like the outputs or its flat list. Tells how many outputs a subclassed model has, and
+            which one the loss `"crossentropy"` stands for.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(loss="mse")
+    >>> [loss.name for loss in head_losses(model, np.zeros(3))]
+    ['mean_squared_error']
+
+    Raises:
+        ModelError: The model is not compiled, or its losses do not match its outputs.
+    """
+    if not model.compiled:
+        raise ModelError(
+            f"The model is not compiled. Expected a compiled model. Received: model={model.name!r}. Call "
+            "model.compile(...) first."
+        )
+    tensors = _output_tensors(model)
+    structure = y if tensors is None else _output_structure(model)
+    n_outputs = len(keras.tree.flatten(structure)) if tensors is None else len(tensors)
+    if model.loss is None:
+        return [None] * n_outputs
+    losses = _flat_losses(model.loss, structure, getattr(model, "output_names", None))
+    if len(losses) != n_outputs:
+        raise ModelError(
+            f"The losses do not match the outputs. Expected one loss, or {n_outputs}. Received: loss={model.loss!r} "
+            f"with {len(losses)} losses. Compile the model with one loss for each output."
+        )
+    targets: list[Any] = keras.tree.flatten(y)
+    if len(targets) != n_outputs:
+        targets = [None] * n_outputs
+    specs = []
+    for index, loss in enumerate(losses):
+        tensor = None if tensors is None else tensors[index]
+        specs.append(_spec(loss, targets[index], tensor))
+    return specs
+
+
+def _output_tensors(model: keras.Model) -> list[Any] | None:
+    """The symbolic outputs; None for subclassed models."""
+    try:
+        outputs = model.outputs
+    except (AttributeError, ValueError):
+        return None
+    return list(outputs) if outputs else None
+
+
+def _output_structure(model: keras.Model) -> Any:
+    """The tree of a functional or sequential model's outputs."""
+    return model.output if hasattr(model, "output") else model.outputs
+
+
+def _flat_losses(loss: Any, structure: Any, names: Sequence[str] | None) -> list[Any]:
+    """The user's losses, one for each leaf of the tree of outputs, as `Model.compile` assigns them."""
+    is_leaf = not keras.tree.is_nested(structure)
+    if not keras.tree.is_nested(loss):
+        return [loss] * (1 if is_leaf else len(keras.tree.flatten(structure)))
+    if isinstance(loss, dict):
+        if not is_leaf and isinstance(structure, dict):
+            # Sorted as keras.tree.flatten sorts.
+            keys = keras.tree.flatten({key: key for key in structure})
+            return [one for key in keys for one in _flat_losses(loss.get(key), structure[key], None)]
+        if names is not None and set(loss) <= set(names):
+            return [loss.get(name) for name in names]
+        return keras.tree.flatten(loss)
+    if is_leaf:
+        # Of several losses for a single output Keras 3.15 uses the first.
+        return [next((one for one in keras.tree.flatten(loss) if one is not None), None)]
+    if isinstance(structure, list | tuple) and len(loss) == len(structure):
+        pairs = zip(loss, structure, strict=True)
+        return [one for part, below in pairs for one in _flat_losses(part, below, None)]
+    return keras.tree.flatten(loss)
+
+
+def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:
+    if loss is None:
+        return None
+    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
+        loss = _crossentropy(target, tensor)
+        if loss is None:
+            return None
+    resolved = keras.losses.get(loss)
+    function, options = _keras_function(resolved)
+    name = _KERAS_FUNCTIONS.get(function)
+    if name is not None:
+        # An axis other than the last, or an ignored class, is left to Keras.
+        used = {
+            key: value for key, value in options.items() if value is not None and (key, value) != ("axis", -1)
+        }
+        if used.keys() <= LOSS_OPTIONS[name]:
+            return loss_spec(name, **used)
+    return _keras_spec(resolved, REACHABLE.get(_activation(tensor)))
+
+
+def _crossentropy(target: Any, tensor: Any) -> str | None:
+    """The loss that Keras picks for `"crossentropy"`; None where only the first batch will tell."""
+    if tensor is None or target is None:
+        return None
+    shape, target_shape = tuple(tensor.shape), np.shape(target)
+    if shape[-1] == 1:
+        return "binary_crossentropy"
+    is_sparse = len(target_shape) < len(shape) or target_shape[-1] == 1
+    return "sparse_categorical_crossentropy" if is_sparse else "categorical_crossentropy"
+
+
+_KERAS_FUNCTIONS: dict[Any, str] = {getattr(keras.losses, name): name for name in LOSS_NAMES}
+
+
+def _keras_function(loss: Any) -> tuple[Any, dict[str, Any]]:
+    """Keras' function behind a loss, with its options; (None, {}) for a loss of the user's own."""
+    if isinstance(loss, functools.partial):
+        return (loss.func, dict(loss.keywords)) if not loss.args else (None, {})
+    if isinstance(loss, keras.losses.Loss):
+        if not type(loss).__module__.startswith("keras."):
+            return None, {}
+        # Keras 3.15 tells the delta of a Huber loss nowhere else.
+        return getattr(loss, "fn", None), dict(getattr(loss, "_fn_kwargs", {}))
+    return loss, {}
+
+
+def _activation(tensor: Any) -> str:
+    """Name of the activation that makes an output, empty where there is none to be seen."""
+    layer = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    while getattr(layer, "layers", None):
+        layer = layer.layers[-1]
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
+
+
+def _keras_spec(loss: Any, to_output: Callable[[np.ndarray], np.ndarray] | None) -> LossSpec:
+    """The form of a loss that only Keras can compute."""
+    dtype = getattr(loss, "dtype", None) or keras.config.floatx()
+    unreduced = loss
+    if isinstance(loss, keras.losses.Loss) and type(loss).call is not keras.losses.Loss.call:
+        unreduced = loss.call
+
+    def values(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        tensors = (keras.ops.convert_to_tensor(array, dtype=dtype) for array in align_targets(y_true, y_pred))
+        return np.asarray(keras.ops.convert_to_numpy(unreduced(*tensors)), dtype=np.float64)
+
+    def per_row(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        y_true, y_pred = align_targets(y_true, y_pred)
+        losses = values(y_true, y_pred)
+        if losses.ndim and len(losses) == len(y_pred):
+            return losses.reshape(len(losses), -1).mean(axis=1)
+        return _grouped(values, y_true, y_pred, float(losses.mean()))
+
+    def mean(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        return float(values(y_true, y_pred).mean())
+
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    return custom_loss_spec(str(name), per_row, mean=mean, to_output=to_output)
+
+
+def _grouped(
+    values: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    overall: float,
+) -> np.ndarray:
+    """Stand-ins for the rows' losses, from a loss that returns one number for a batch, `(n_samples,)`.
+
+    The number of each group of rows is repeated over its rows. Their distances from the mean are stretched by the
+    square root of the group's size: the mean of the rows then keeps the uncertainty it has for independent rows,
+    which repetition alone would understate. Losses that need more rows than a group has, such as correlations,
+    get larger groups.
+    """
+    n_samples = len(y_pred)
+    for n_groups in (MAX_ROW_GROUPS, MAX_ROW_GROUPS // 8):
+        groups = np.array_split(np.arange(n_samples), min(n_groups, n_samples))
+        losses = np.array([values(y_true[rows], y_pred[rows]).mean() for rows in groups])
+        if np.isfinite(losses).all():
+            sizes = np.array([len(rows) for rows in groups])
+            center = np.average(losses, weights=sizes)
+            return np.repeat(center + np.sqrt(sizes) * (losses - center), sizes)
+    return np.full(n_samples, overall)

@@ -1,0 +1,57 @@
+"""The smallest sufficient recipe: remedies are dropped while the proven skill stays."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from autofix.judge import Judge, Outcome
+from autofix.recipe import Recipe
+
+KEPT_SKILL = 0.01
+"""Skill that a smaller recipe may lose even when the loss is more than noise: a hundredth of a perfect fit."""
+
+
+def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool], None]) -> Outcome:
+    """Drops remedies one at a time, then in pairs, for as long as what is left is proven and as good.
+
+    This is the greedy half of delta debugging (Zeller & Hildebrandt 2002): the result has no single remedy, and no
+    pair, that could still go.
+
+    Args:
+        judge: Runs and compares the recipes.
+        outcome: Of the accepted recipe, repeat 0.
+        on_trial: Called with each smaller recipe's outcome and whether it was kept.
+
+    Returns:
+        The outcome of the smallest recipe.
+    """
+    best = outcome
+    while (smaller := _best_smaller(judge, best, outcome, on_trial)) is not None:
+        best = smaller
+    return best
+
+
+def _best_smaller(
+    judge: Judge, current: Outcome, accepted: Outcome, on_trial: Callable[[Outcome, bool], None]
+) -> Outcome | None:
+    for n_dropped in (1, 2):
+        kept = []
+        for recipe in _subsets(current.recipe, n_dropped):
+            candidate = judge.run(recipe)
+            keeps = (
+                judge.is_proven(candidate)
+                and judge.is_as_good(candidate, accepted, KEPT_SKILL)
+                and judge.confirms(recipe)
+            )
+            on_trial(candidate, keeps)
+            if keeps:
+                kept.append(candidate)
+        if kept:
+            return max(kept, key=lambda candidate: candidate.skill)
+    return None
+
+
+def _subsets(recipe: Recipe, n_dropped: int) -> Iterator[Recipe]:
+    """The recipes with some remedies fewer; never the empty one, which is the control arm."""
+    if len(recipe) > n_dropped:
+        for dropped in itertools.combinations(recipe.strategies, n_dropped):
+            yield recipe.without(dropped)

@@ -1,0 +1,199 @@
+"""The watch: a Keras callback that looks at the predictions of a running training."""
+
+import dataclasses
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from autofix.assess import Assessment, LossSpec, assess
+from autofix.data import TrainingData, is_array_tree
+from autofix.errors import CollapseWarning
+from autofix.losses import head_losses
+
+LOOK_ROWS = 256
+"""Rows of a look: a forward pass on them costs about a millisecond, and the standard error of a skill is 0.06."""
+
+LOOK_FACTOR = 2
+"""Looks are at epochs 1, 2, 4, 8, ..., so that their number grows with the logarithm of the epochs."""
+
+PATIENCE_SHARE = 0.1
+"""Share of the epochs that a training may go without any skill before it is suspected."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What was seen at one epoch.
+
+    Args:
+        epoch: Counted from 1.
+        heads: One assessment an output that has a loss.
+    """
+
+    epoch: int
+    heads: tuple[Assessment, ...]
+
+    @property
+    def is_collapsed(self) -> bool:
+        """Whether any output is constant, without skill or not finite."""
+        return any(head.is_collapsed for head in self.heads)
+
+
+def is_suspicious(looks: Sequence[Look], epochs: int, *, is_last: bool) -> bool:
+    """Whether a training looks as if it would end collapsed.
+
+    At its end, when it is collapsed. Before, when any output is not finite; or constant at two looks in a row; or
+    still without skill after a tenth of the epochs. A suspicion is no verdict: the control arm decides.
+
+    Args:
+        looks: In order; the last one is judged.
+        epochs: Of the whole training.
+        is_last: Whether the training ends here.
+    """
+    if not looks:
+        return False
+    look = looks[-1]
+    if is_last or any(not head.is_finite for head in look.heads):
+        return look.is_collapsed
+    if len(looks) < 2:
+        return False
+    constant_twice = any(
+        head.state == before.state == "constant" for head, before in zip(look.heads, looks[-2].heads, strict=True)
+    )
+    return constant_twice or (look.epoch >= PATIENCE_SHARE * epochs and look.is_collapsed)
+
+
+class CollapseMonitor(keras.callbacks.Callback):
+    """Watches a training for predictions that are the same for every row, or no better than a constant.
+
+    It looks after the first epoch, at geometrically spaced ones and at the end, with a forward pass on at most 256
+    rows, and warns with what it found. Training goes on untouched: the final weights are bit-identical.
+
+    Args:
+        x: The training inputs, `(n_samples, ...)` or a tree of such arrays; None to take what `fit` was given.
+        y: The training targets; None to take what `fit` was given.
+
+    Example:
+
+    >>> monitor = CollapseMonitor()
+    >>> monitor.looks
+    []
+    """
+
+    def __init__(self, x: Any = None, y: Any = None) -> None:
+        super().__init__()
+        self._given = (x, y)
+        self._data: TrainingData | None = None
+        self._losses: list[LossSpec | None] = []
+        self.looks: list[Look] = []
+        self._has_warned = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.looks = []
+        self._has_warned = False
+        self._prepare(self._find_data())
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._data is None:
+            return
+        is_last = self._is_last(epoch)
+        if is_last or _is_power(epoch + 1 - self._first_epoch, LOOK_FACTOR):
+            self._look(epoch + 1)
+            if is_suspicious(self.looks, self._epochs, is_last=is_last):
+                self.suspect(epoch + 1, is_last=is_last)
+
+    def suspect(self, epoch: int, *, is_last: bool) -> None:
+        """Called at a look that raises a suspicion; warns, once a training.
+
+        Args:
+            epoch: Counted from 1.
+            is_last: Whether the training ends here.
+        """
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(describe(self.looks[-1]), CollapseWarning, stacklevel=2)
+
+    @property
+    def _epochs(self) -> int:
+        return int(self.params.get("epochs") or 1)
+
+    def _is_last(self, epoch: int) -> bool:
+        return bool(self.model.stop_training) or epoch + 1 >= self._epochs
+
+    def _find_data(self) -> TrainingData | None:
+        x, y = self._given
+        if x is None:
+            x, y = _arguments_of_running_fit()
+        if x is None or not is_array_tree(x, y):
+            warnings.warn(
+                "CollapseMonitor sees no arrays to look at. Expected arrays or tensors in fit. "
+                "Received: another kind of data. Pass a sample: CollapseMonitor(x, y).",
+                CollapseWarning,
+                stacklevel=2,
+            )
+            return None
+        return TrainingData.from_arrays(x, y, epochs=self._epochs)
+
+    def _prepare(self, data: TrainingData | None) -> None:
+        """Takes the rows to look at from the sample; `None` for no looks."""
+        self._data = data
+        self._first_epoch = 0
+        if data is None:
+            return
+        rows = data.watch_rows(LOOK_ROWS)
+        self._x = keras.tree.pack_sequence_as(
+            data.x_structure, [_as_input(array[rows]) for array in data.inputs]
+        )
+        self._targets = [array[rows] for array in data.targets]
+        self._losses = head_losses(self.model, keras.tree.pack_sequence_as(data.y_structure, self._targets))
+
+    def _look(self, epoch: int) -> None:
+        outputs = self.model(self._x, training=False) if self.model._call_has_training_arg else self.model(self._x)
+        predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
+        heads = tuple(
+            assess(target, prediction, loss, output_name=f"output {index}" if len(self._losses) > 1 else "output")
+            for index, (target, prediction, loss) in enumerate(zip(self._targets, predictions, self._losses))
+            if loss is not None
+        )
+        self.looks.append(Look(epoch, heads))
+
+
+def describe(look: Look) -> str:
+    """A look at a collapsed training in words."""
+    parts = []
+    for head in look.heads:
+        if not head.is_collapsed:
+            continue
+        what = {
+            "non_finite": "predictions are not finite",
+            "constant": "the network predicts the same value for every row",
+            "no_skill": "predictions vary but are no better than a constant",
+        }[head.state]
+        parts.append(
+            f"{head.output_name}: {what} (spread {head.spread:.3g}, skill {head.skill:.3g}, "
+            f"upper bound {head.skill_upper:.3g})"
+        )
+    return f"After epoch {look.epoch}, {'; '.join(parts)}. Use autofix.fit to find and repair the cause."
+
+
+def _arguments_of_running_fit() -> tuple[Any, Any]:
+    """`x` and `y` of the `fit` call that this callback runs in; Keras hands callbacks no data."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            return frame.f_locals.get("x"), frame.f_locals.get("y")
+        frame = frame.f_back
+    return None, None
+
+
+def _as_input(array: np.ndarray) -> tf.Tensor:
+    return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
+
+
+def _is_power(number: int, base: int) -> bool:
+    return number >= 1 and base ** round(math.log(number, base)) == number

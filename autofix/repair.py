@@ -1,0 +1,283 @@
+"""The repair of a suspected training: evidence, references, diagnosis, escalation, the smallest fix."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from autofix import diagnose
+from autofix.assess import LossSpec
+from autofix.console import Console
+from autofix.data import TrainingData
+from autofix.escalate import (
+    HOPELESS_TRIALS_A_RUNG,
+    TRIALS_A_RUNG,
+    EscalationOracle,
+    EscalationTuner,
+    SearchSpace,
+    Values,
+    fingerprint,
+)
+from autofix.inspection import collect, with_references
+from autofix.judge import FLOOR, Judge, Outcome
+from autofix.minimize import minimize
+from autofix.probe import ProbeEngine
+from autofix.recipe import Recipe
+from autofix.report.records import Finding, Reference, TrialRecord
+from autofix.settings import Settings
+from autofix.state import Snapshot, preserved_randomness
+from autofix.strategy import Case, resolve_strategies
+
+CONFIRMED_CANDIDATES = 3
+"""Proven recipes that get their confirmation, best first, where none was accepted during the search."""
+
+INITIALIZATIONS = 5
+"""Initial weights of which the final training takes those that fit the training rows best."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """What came out of an attempt.
+
+    Args:
+        outcome: Of the smallest proven recipe; None when there is none.
+        is_false_alarm: Whether the user's own recipe gets there by itself.
+        is_learnable: Whether a reference learner or any trial has skill.
+        trials: In the order they ran.
+        references: Best first.
+        findings: Likeliest first.
+        left_out: Strategies not used, with the reason.
+        initialization_seed: Of the initial weights that the final training starts from.
+        seconds: Wall time by part.
+    """
+
+    outcome: Outcome | None
+    is_false_alarm: bool
+    is_learnable: bool
+    trials: tuple[TrialRecord, ...]
+    references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
+    left_out: dict[str, str]
+    initialization_seed: int
+    seconds: dict[str, float]
+
+
+class RepairShop:
+    """Everything one attempt needs, and the judge of its trials.
+
+    Args:
+        model: Built and compiled, in the middle of its training. Put back as it was.
+        data: The sample.
+        losses: The loss of each output.
+        initial: The model's values when its training began.
+        settings: How to work.
+        console: Where progress is shown.
+        budget_s: Seconds that the trials may take.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: TrainingData,
+        losses: Sequence[LossSpec | None],
+        initial: Snapshot,
+        settings: Settings,
+        console: Console,
+        budget_s: float,
+    ) -> None:
+        self._model = model
+        self._data = data
+        self._kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
+        self._settings = settings
+        self._console = console
+        self._is_false_alarm = False
+        self._records: list[TrialRecord] = []
+        self._outcomes: dict[str, Outcome] = {}
+        self._seconds: dict[str, float] = {}
+        self._budget_s = budget_s
+        self.engine = ProbeEngine(model, data, initial)
+        self.judge = Judge(
+            self.engine, data, losses, seed=settings.base_seed, accept=settings.accept, budget_s=budget_s
+        )
+
+    def attempt(self) -> Repair:
+        """Looks for the smallest proven recipe. The model and all random generators end as they began."""
+        snapshot = Snapshot(self._model)
+        try:
+            with preserved_randomness(seed=self._settings.base_seed):
+                return self._attempt()
+        finally:
+            snapshot.restore()
+
+    def _attempt(self) -> Repair:
+        evidence = collect(self._model, self._data, self._kinds)
+        with self._timed("references"):
+            evidence = with_references(evidence, self.judge.run_references(self._kinds))
+        findings = diagnose.rank(evidence)
+        space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
+        with self._timed("trials"):
+            self._escalate(space)
+            chosen = None if self._is_false_alarm else self._choose()
+        if chosen is not None:
+            with self._timed("minimize"):
+                chosen = minimize(self.judge, chosen, self._record_smaller)
+        return Repair(
+            outcome=chosen,
+            is_false_alarm=self._is_false_alarm,
+            is_learnable=self._is_learnable(),
+            trials=tuple(self._records),
+            references=self.judge.references,
+            findings=findings,
+            left_out=space.left_out,
+            initialization_seed=self._best_initialization(chosen.recipe) if chosen is not None else 0,
+            seconds=dict(self._seconds),
+        )
+
+    def _escalate(self, space: SearchSpace) -> None:
+        rungs = space.rungs(self._settings.order)
+        oracle = EscalationOracle(
+            space,
+            rungs,
+            max_trials=self._settings.max_trials,
+            trials_a_rung=TRIALS_A_RUNG if self._references_have_skill() else HOPELESS_TRIALS_A_RUNG,
+            seed=self._settings.base_seed + 1,
+        )
+        tuner = EscalationTuner(
+            oracle, space, self, self._show, self._settings.directory, self._fingerprint(space, rungs)
+        )
+        try:
+            self._records = list(oracle.records)
+            if not oracle.is_stopped:
+                tuner.search()
+            self._records = list(oracle.records)
+            self._console.rung_done()
+        finally:
+            tuner.close()
+
+    def _fingerprint(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
+        arrays = [*self._data.inputs, *self._data.targets]
+        fit = (self._data.batch_size, self._data.epochs, self._data.shuffle, self._data.n_rows)
+        config = self._model.to_json() if space.strategies and self._model_has_config() else type(self._model).__name__
+        return fingerprint(
+            config,
+            repr(self._model.optimizer.get_config()),
+            fit,
+            (self._settings.base_seed, self._settings.accept),
+            rungs,
+            {name: [str(value) for value in values] for name, values in space.settings.items()},
+            *(np.ascontiguousarray(array).tobytes() for array in arrays if array.dtype.kind != "O"),
+        )
+
+    def _model_has_config(self) -> bool:
+        try:
+            self._model.to_json()
+        except (NotImplementedError, TypeError, ValueError):
+            return False
+        return True
+
+    def try_recipe(self, recipe: Recipe, rung: int, values: Values) -> TrialRecord:
+        """Runs one trial and judges it. A recipe that cannot run is a failed trial, not an error."""
+        self._console.rung(rung, recipe.strategies)
+        started = time.perf_counter()
+        try:
+            outcome = self.judge.control() if rung == 0 else self.judge.run(recipe)
+            status, note = self._status(outcome, rung)
+        except (tf.errors.OpError, ValueError, TypeError, NotImplementedError) as error:
+            seconds = time.perf_counter() - started
+            nan = float("nan")
+            return TrialRecord(rung, recipe, values, nan, nan, nan, nan, seconds, "failed", f"{error!r:.300}")
+        self._outcomes[recipe.to_json()] = outcome
+        return _record(outcome, rung, values, status, time.perf_counter() - started, note)
+
+    def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
+        if rung == 0:
+            self._is_false_alarm = self.judge.is_sufficient(outcome)
+            return "control", "gets there by itself" if self._is_false_alarm else ""
+        if not self.judge.is_proven(outcome):
+            return "rejected", ""
+        if self.judge.reaches_reference(outcome):
+            if self.judge.confirms(outcome.recipe):
+                return "accepted", ""
+            return "rejected", "not held with fresh initial weights"
+        return "proven", ""
+
+    def should_stop(self) -> bool:
+        """Whether the control arm suffices or the budget is used up."""
+        return self._is_false_alarm or self.judge.is_out_of_time
+
+    def _choose(self) -> Outcome | None:
+        """The accepted outcome, or the best proven one that is confirmed; resumed ones are run again."""
+        accepted = [record for record in self._records if record.status == "accepted"]
+        if accepted:
+            return self._outcome_of(accepted[-1].recipe)
+        proven = sorted((r for r in self._records if r.status == "proven"), key=lambda record: -record.skill)
+        for record in proven[:CONFIRMED_CANDIDATES]:
+            if self.judge.confirms(record.recipe):
+                return self._outcome_of(record.recipe)
+        return None
+
+    def _outcome_of(self, recipe: Recipe) -> Outcome:
+        key = recipe.to_json()
+        return self._outcomes[key] if key in self._outcomes else self.judge.run(recipe)
+
+    def _best_initialization(self, recipe: Recipe) -> int:
+        """The seed whose initial weights lead to the smallest loss on all training rows."""
+        seeds = range(self._settings.base_seed, self._settings.base_seed + INITIALIZATIONS)
+        return min(seeds, key=lambda seed: self.judge.training_loss(recipe, seed))
+
+    def _references_have_skill(self) -> bool:
+        references = self.judge.references
+        return not references or references[0].skill_lower > FLOOR
+
+    def _is_learnable(self) -> bool:
+        has_skill = any(record.skill_lower > FLOOR for record in self._records)
+        return has_skill or (bool(self.judge.references) and self._references_have_skill())
+
+    def _record_smaller(self, outcome: Outcome, keeps: bool) -> None:
+        rung = self._records[-1].rung
+        record = _record(outcome, rung, {}, "minimal" if keeps else "rejected", outcome.seconds, "smaller recipe")
+        self._records.append(record)
+
+    def _show(self, record: TrialRecord) -> None:
+        self._console.trial(record)
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
+
+
+def _record(
+    outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str
+) -> TrialRecord:
+    return TrialRecord(
+        rung=rung,
+        recipe=outcome.recipe,
+        values=dict(values),
+        skill=outcome.skill,
+        skill_lower=outcome.skill_lower,
+        skill_upper=outcome.skill_upper,
+        spread=outcome.spread,
+        seconds=seconds,
+        status=status,
+        note=note,
+    )
+
+
+def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:
+    """The kind of task of an output, from its loss and its targets."""
+    if loss is None:
+        return "other"
+    if "categorical" in loss.name:
+        return "multiclass"
+    if "binary" in loss.name or "hinge" in loss.name:
+        width = int(np.prod(target.shape[1:]))
+        return "binary" if width == 1 else "multilabel"
+    return "regression" if target.dtype.kind in "fiu" else "other"

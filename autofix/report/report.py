@@ -1,0 +1,192 @@
+"""The report of a run: a reader of one `RunRecord`."""
+
+import dataclasses
+import json
+import math
+from typing import Any, Self
+
+import numpy as np
+
+from autofix.assess import Assessment
+from autofix.errors import ArgumentError
+from autofix.recipe import Recipe
+from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
+from autofix.report.text import headline, render
+
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""Strict JSON has no such numbers. Source: Protocol Buffers' JSON mapping writes them as these strings."""
+
+TEXT_FIELDS = frozenset({"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name"})
+"""Fields that only ever hold text, where those strings stay strings."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """What `autofix.fit` saw, tried and did. `print` it for a page to read.
+
+    Two reports are equal when their JSON is. A report can be pickled.
+
+    Args:
+        record: Everything there is to say.
+
+    Example:
+
+    >>> report = Report(RunRecord("healthy"))
+    >>> report.verdict, report.cause, report.fix
+    ('healthy', None, '')
+    >>> Report.from_json(report.to_json()) == report
+    True
+    """
+
+    record: RunRecord
+
+    @property
+    def verdict(self) -> str:
+        """`"healthy"`, `"repaired"`, `"unlearnable"`, `"unrepaired"` or `"not_assessed"`."""
+        return self.record.verdict
+
+    @property
+    def headline(self) -> str:
+        """The verdict in a sentence or two."""
+        return headline(self.record)
+
+    @property
+    def cause(self) -> str | None:
+        """Name of the likeliest cause, or None when none was found."""
+        return self.record.findings[0].cause if self.record.findings else None
+
+    @property
+    def fix(self) -> str:
+        """The smallest fix as Keras code to paste; empty unless repaired."""
+        return self.record.recipe.code()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The smallest fix as data; an empty recipe unless repaired."""
+        return self.record.recipe
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials, in the order they ran."""
+        return self.record.trials
+
+    @property
+    def before(self) -> tuple[Assessment, ...]:
+        """What was seen of the user's own training, one assessment an output."""
+        return self.record.before
+
+    @property
+    def after(self) -> tuple[Assessment, ...] | None:
+        """The final model, one assessment an output; None unless repaired."""
+        return self.record.after
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The learners the model was compared with, best first."""
+        return self.record.references
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The causes with their evidence, likeliest first."""
+        return self.record.findings
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall time by part of the run, `"total"` among them."""
+        return self.record.seconds
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what else happened."""
+        return self.record.notes
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why strategies could not be used, by name."""
+        return self.record.left_out
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as strict JSON values: NaN and infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`."""
+        encoded: dict[str, Any] = _encoded(self.record.to_dict())
+        return encoded
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The report that `to_dict` wrote.
+
+        Raises:
+            ArgumentError: It is not the dictionary of a report.
+        """
+        try:
+            return cls(RunRecord.from_dict(_decoded(values)))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ArgumentError(
+                f"This is not a report. Expected a dictionary from Report.to_dict. Received: "
+                f"values={str(values)[:80]}, where {error!r} was raised. "
+                "Load the report with the version of autofix that wrote it."
+            ) from error
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The report as strict JSON text, with the values of `to_dict`.
+
+        Args:
+            indent: Spaces a level; None for one line.
+        """
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, json_text: str) -> Self:
+        """The report that `to_json` wrote.
+
+        Raises:
+            ArgumentError: It is not the JSON of a report.
+        """
+        try:
+            values = json.loads(json_text)
+        except ValueError as error:
+            raise ArgumentError(
+                "This is not JSON. Expected text from Report.to_json. "
+                f"Received: json_text={json_text[:80]!r}. Check that the file is complete."
+            ) from error
+        return cls.from_dict(values)
+
+    def __eq__(self, other: object) -> bool:
+        # By JSON, because NaN in a record would make it differ from itself.
+        return self.to_json() == other.to_json() if isinstance(other, Report) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __str__(self) -> str:
+        return render(self.record)
+
+    def __repr__(self) -> str:
+        parts = [f"verdict={self.verdict!r}"]
+        if self.cause is not None:
+            parts.append(f"cause={self.cause!r}")
+        if self.recipe:
+            parts.append(f"strategies={self.recipe.strategies!r}")
+        parts.append(f"trials={len(self.trials)}")
+        return f"Report({', '.join(parts)})"
+
+
+def _encoded(value: Any) -> Any:
+    """JSON values without NumPy scalars and non-finite numbers."""
+    if isinstance(value, dict):
+        return {str(key): _encoded(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _encoded(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_encoded(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _decoded(value: Any) -> Any:
+    """The non-finite numbers put back, outside the fields of text."""
+    if isinstance(value, dict):
+        return {key: item if key in TEXT_FIELDS else _decoded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    return NON_FINITE.get(value, value) if isinstance(value, str) else value

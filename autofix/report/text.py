@@ -1,0 +1,245 @@
+"""A run as text: at most one screen, for a terminal, a log or a notebook."""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+
+from autofix.assess import Assessment
+from autofix.report.records import Reference, RunRecord, TrialRecord
+
+WIDTH = 100
+"""Columns."""
+
+LABEL_WIDTH = 10
+"""Columns of the labels on the left."""
+
+LINES = {
+    "verdict": 4,
+    "seen": 5,
+    "references": 1,
+    "cause": 5,
+    "fix": 8,
+    "rungs": 7,
+    "after": 3,
+    "left out": 2,
+    "note": 4,
+    "time": 1,
+}
+"""The most lines a section may take: 40 together, a screen."""
+
+HELP = {
+    "constant_targets": "Every row has the same target: check how the targets were made.",
+    "no_signal": "Features that say something about the targets, or cleaner targets, would help.",
+    "too_few_rows": "More rows would help.",
+}
+"""What would help where nothing can be learned, by cause."""
+
+
+def render(record: RunRecord) -> str:
+    """The page about one run, at most 40 lines of 100 columns, without a newline at its end.
+
+    Example:
+
+    >>> print(render(RunRecord("healthy", seconds={"total": 1.5})))
+    autofix   healthy: the model learns; nothing was changed.
+    time      1.5 s
+    """
+    sections = [
+        ("autofix", "verdict", _wrapped(headline(record))),
+        ("seen", "seen", _assessments(record.before, f"epoch {record.before_epoch}, ")),
+        ("reference", "references", _references(record.references)),
+        ("cause", "cause", _findings(record)),
+        ("fix", "fix", _code(record.recipe.code())),
+        ("rungs", "rungs", _rungs(record.trials)),
+        ("after", "after", _assessments(record.after or (), "")),
+        ("left out", "left out", _one_line(f"{name}: {why}" for name, why in record.left_out.items())),
+        ("note", "note", [line for note in record.notes for line in _wrapped(note)]),
+        ("time", "time", _seconds(record.seconds)),
+    ]
+    page = []
+    for label, section, lines in sections:
+        more = "report.fix has them all" if section == "fix" else "report.to_dict() has them all"
+        for index, line in enumerate(_clipped(lines, LINES[section], more)):
+            page.append(f"{label if index == 0 else '':<{LABEL_WIDTH}}{line}"[:WIDTH].rstrip())
+    return "\n".join(page)
+
+
+def headline(record: RunRecord) -> str:
+    """The verdict in a sentence or two."""
+    return f"{record.verdict}: {_verdict(record)}"
+
+
+def _verdict(record: RunRecord) -> str:
+    words: dict[str, Callable[[RunRecord], str]] = {
+        "healthy": lambda _: "the model learns; nothing was changed.",
+        "repaired": lambda _: "the model was failing; the fix below is proven on held-out rows.",
+        "unlearnable": _unlearnable,
+        "unrepaired": _unrepaired,
+        "not_assessed": lambda _: "nothing to compare predictions with; the model was trained as it is.",
+    }
+    return words[record.verdict](record) if record.verdict in words else ""
+
+
+def _unlearnable(record: RunRecord) -> str:
+    """Why nothing can be learned, in numbers, and what would help."""
+    causes = {finding.cause for finding in record.findings}
+    if record.before and all(one.is_target_constant for one in record.before):
+        causes.add("constant_targets")
+    if "constant_targets" in causes:
+        reason = "the targets are constant, so there is nothing to learn."
+    elif record.references:
+        best = max(record.references, key=lambda reference: _sortable(reference.skill))
+        names = ", ".join(reference.name for reference in record.references)
+        reason = (
+            f"no learner does better than the best constant on held-out rows. The best of {names} reached "
+            f"skill {_number(best.skill)} {_bounds(best)}."
+        )
+    else:
+        reason = "nothing predicts the targets better than the best constant on held-out rows."
+    advice = [sentence for cause, sentence in HELP.items() if cause in causes]
+    return " ".join([reason, *(advice or [HELP["no_signal"]]), "The model was trained as it is."])
+
+
+def _unrepaired(record: RunRecord) -> str:
+    tried = [trial for trial in record.trials if trial.rung > 0]
+    if not tried:
+        return "the model is failing and nothing could be tried; it was trained as it is."
+    best = max(tried, key=lambda trial: _sortable(trial.skill))
+    change = " + ".join(best.recipe.strategies) or "no change"
+    return (
+        f"the model is failing and none of {_count(len(tried), 'trial')} proved a repair; it was trained as "
+        f"it is. Best tried: {change}, skill {_number(best.skill)} {_bounds(best)}."
+    )
+
+
+def _assessments(assessments: Sequence[Assessment], prefix: str) -> list[str]:
+    """One line an output."""
+    lines = []
+    for one in assessments:
+        output = f"{one.output_name}: " if len(assessments) > 1 else ""
+        seen = (
+            f"spread {_number(one.spread)}, skill {_number(one.skill)} {_bounds(one)} on {_count(one.n_samples, 'row')}"
+            if one.is_finite
+            else "predictions are not finite"
+        )
+        lines.append(f"{prefix}{output}{seen}{' (targets are constant)' if one.is_target_constant else ''}")
+    return lines
+
+
+def _references(references: Sequence[Reference]) -> list[str]:
+    """The best of them."""
+    if not references:
+        return []
+    best = max(references, key=lambda reference: _sortable(reference.skill))
+    return [f"{best.name} reaches skill {_number(best.skill)} {_bounds(best)} on the same rows"]
+
+
+def _findings(record: RunRecord) -> list[str]:
+    """The likeliest cause in full, others in one line each."""
+    if record.verdict == "healthy" or not record.findings:
+        return []
+    first, *others = (f"{finding.cause} ({finding.confidence:.0%}): {finding.evidence}" for finding in record.findings)
+    return [*_clipped(_wrapped(first), 4, "report.findings has it all"), *_one_line(others)]
+
+
+def _code(code: str) -> list[str]:
+    """Code to paste: a line that is too long is broken after commas, its comment goes above it."""
+    lines = []
+    room = WIDTH - LABEL_WIDTH
+    for line in code.splitlines():
+        if len(line) <= room:
+            lines.append(line)
+            continue
+        statement, _, comment = line.partition("   # ")
+        if comment:
+            lines.append(f"# {comment}")
+        first, *parts = statement.split(", ")
+        broken = [first]
+        for part in parts:
+            if len(broken[-1]) + len(part) + 3 <= room:
+                broken[-1] += f", {part}"
+            else:
+                broken[-1] += ","
+                broken.append(f"    {part}")
+        lines += broken
+    return lines
+
+
+def _rungs(trials: Sequence[TrialRecord]) -> list[str]:
+    """One line a rung; trials that only dropped remedies come last."""
+    rungs: dict[tuple[bool, int], list[TrialRecord]] = {}
+    for trial in trials:
+        rungs.setdefault((trial.status == "minimal", trial.rung), []).append(trial)
+    rows = []
+    for (is_minimal, rung), members in rungs.items():
+        names = "control" if rung == 0 else " + ".join(strategies_of(members)) or "no change"
+        label = f"{rung} {'smaller: ' if is_minimal else ''}{names}"
+        outcome = _outcome(members)
+        rows.append((label, outcome, f"{sum(trial.seconds for trial in members):.1f} s"))
+    width = min(max((len(label) for label, _, _ in rows), default=0), 44)
+    return [f"{_shortened(label, width):<{width}}  {outcome}  {seconds}".rstrip() for label, outcome, seconds in rows]
+
+
+def strategies_of(trials: Iterable[TrialRecord]) -> list[str]:
+    """Names of the strategies in the trials, without repeats, in order."""
+    return list(dict.fromkeys(name for trial in trials for name in trial.recipe.strategies))
+
+
+def best_of(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The trial with the highest skill that is a number, or None."""
+    scored = [trial for trial in trials if not math.isnan(trial.skill)]
+    return max(scored, key=lambda trial: trial.skill, default=None)
+
+
+def _outcome(trials: Sequence[TrialRecord]) -> str:
+    best = best_of(trials)
+    statuses = {trial.status for trial in trials}
+    won = next((f", {status}" for status in ("accepted", "proven") if status in statuses), "")
+    skill = "no skill to measure" if best is None else f"best skill {_number(best.skill)} {_bounds(best)}"
+    return f"{_count(len(trials), 'trial')}, {skill}{won}"
+
+
+def _seconds(seconds: dict[str, float]) -> list[str]:
+    parts = [f"{name} {value:.1f}" for name, value in seconds.items() if name != "total"]
+    if not seconds:
+        return []
+    total = seconds.get("total", sum(seconds.values()))
+    return [f"{total:.1f} s{': ' if parts else ''}{', '.join(parts)}"]
+
+
+def _number(value: float) -> str:
+    """Three decimals, and the sign of a number that would be a rounded zero dropped."""
+    if math.isfinite(value) and abs(value) >= 1000.0:
+        return f"{value:.3g}"
+    return f"{value:.3f}".replace("-0.000", "0.000")
+
+
+def _bounds(one: Assessment | Reference | TrialRecord) -> str:
+    return f"[{_number(one.skill_lower)}, {_number(one.skill_upper)}]"
+
+
+def _sortable(value: float) -> float:
+    return -math.inf if math.isnan(value) else value
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, WIDTH - LABEL_WIDTH)
+
+
+def _one_line(sentences: Iterable[str]) -> list[str]:
+    return [_shortened(" ".join(sentence.split()), WIDTH - LABEL_WIDTH) for sentence in sentences]
+
+
+def _shortened(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _clipped(lines: list[str], limit: int, more: str) -> list[str]:
+    """At most `limit` lines; the last one says how many were left away."""
+    if len(lines) <= limit:
+        return lines
+    return [*lines[: limit - 1], f"... and {len(lines) - limit + 1} more lines; {more}"]

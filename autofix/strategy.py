@@ -1,0 +1,139 @@
+"""The contract of a strategy, and the registry that finds them.
+
+A strategy treats some causes: given a frozen `Case` it declares its search space on KerasTuner's `hp` and
+returns a `Remedy`, or None when it does not apply. It trains nothing, prints nothing and reads no file.
+Built-in strategies register exactly as a third party's do: by an entry point of the group `autofix.strategies`.
+"""
+
+import abc
+import dataclasses
+import difflib
+import functools
+import importlib.metadata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from autofix.errors import StrategyError
+from autofix.evidence import Evidence
+from autofix.recipe import Recipe, Remedy
+from autofix.report.records import Finding
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+ENTRY_POINT_GROUP = "autofix.strategies"
+
+LADDER = (
+    "standardize_inputs",
+    "lower_learning_rate",
+    "add_hidden_layers",
+    "reshuffle",
+    "resize_batches",
+    "standardize_targets",
+)
+"""The fixed order of `order="ladder"`; strategies that are not in it follow by name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What a strategy gets to see. Nothing in it may be changed.
+
+    Args:
+        evidence: Measured facts about the data, the model and the run.
+        findings: The ranked causes.
+        recipe: The remedies already in the recipe that this strategy is asked to add to.
+    """
+
+    evidence: Evidence
+    findings: tuple[Finding, ...] = ()
+    recipe: Recipe = Recipe()
+
+
+class Strategy(abc.ABC):
+    """One way to repair a training program.
+
+    Class attributes:
+        name: The name of its file, entry point, command-line argument and report line.
+        treats: Names of the causes it helps against.
+        recompiles: Whether its settings make a network, or batches, that have to be compiled anew.
+        needs_surgery: Whether its remedies go into the network, which only Sequential and functional models allow.
+    """
+
+    name: ClassVar[str]
+    treats: ClassVar[frozenset[str]]
+    needs_surgery: ClassVar[bool] = False
+    recompiles: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
+        """The remedy for this case, with its settings drawn from `hp`.
+
+        Args:
+            hp: KerasTuner's define-by-run search space; names need no prefix.
+            case: What is known. Deterministic: the same case and values give the same remedy.
+
+        Returns:
+            The remedy, or None when the strategy does not apply here.
+        """
+
+
+@functools.cache
+def _registered() -> dict[str, type[Strategy]]:
+    """The strategy classes by name, loaded from the entry points."""
+    found: dict[str, type[Strategy]] = {}
+    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        try:
+            loaded = point.load()
+        except Exception as error:
+            raise StrategyError(
+                f"A strategy cannot be loaded. Expected a class at entry point {point.name!r}. "
+                f"Received: {point.value!r}, which raised {error!r}. Update or uninstall {point.dist}."
+            ) from error
+        if not (isinstance(loaded, type) and issubclass(loaded, Strategy)) or loaded.name != point.name:
+            raise StrategyError(
+                f"A strategy is not what its entry point says. Expected a subclass of autofix.Strategy with "
+                f"name={point.name!r}. Received: {loaded!r}. Update or uninstall {point.dist}."
+            )
+        found[point.name] = loaded
+    return found
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Names of all installed strategies, in the order of the ladder.
+
+    Example:
+
+    >>> strategy_names()[:2]
+    ('standardize_inputs', 'lower_learning_rate')
+    """
+    names = _registered()
+    known = [name for name in LADDER if name in names]
+    return (*known, *sorted(set(names) - set(known)))
+
+
+def resolve_strategies(strategies: Sequence[str | Strategy] | None) -> tuple[Strategy, ...]:
+    """Instances of the strategies asked for.
+
+    Args:
+        strategies: Names or instances; None for all that are installed.
+
+    Raises:
+        StrategyError: A name is unknown, or something else than a name or a strategy was passed.
+    """
+    wanted = strategy_names() if strategies is None else strategies
+    if isinstance(wanted, str):
+        wanted = (wanted,)
+    resolved = []
+    for one in wanted:
+        if isinstance(one, Strategy):
+            resolved.append(one)
+        elif isinstance(one, str) and one in _registered():
+            resolved.append(_registered()[one]())
+        else:
+            close = difflib.get_close_matches(str(one), _registered(), n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else "autofix.strategy_names() lists them."
+            raise StrategyError(
+                f"Unknown strategy. Expected names or autofix.Strategy instances. "
+                f"Received: strategies={list(wanted)!r}, with {one!r}. {hint}"
+            )
+    return tuple(resolved)

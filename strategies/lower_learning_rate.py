@@ -1,0 +1,54 @@
+"""Retune the learning rate: first of all down, also up.
+
+Changes: the optimizer's rate, or every rate of its schedule; the schedule's shape stays.
+Helps when: the loss jumps or units die (too high), or nothing moves within the training (too low).
+Costs: nothing.
+Never touches: the kind of optimizer and its other settings.
+Source: Bengio, "Practical recommendations for gradient-based training" (2012), section 3.1: a logarithmic sweep.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from autofix.recipe import Remedy, SetLearningRate
+from autofix.strategy import Case, Strategy
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+MULTIPLES_OF_DEFAULT = (10.0, 3.0, 30.0, 1.0, 100.0, 0.3, 0.1)
+"""Rates to try in a short training, as multiples of the optimizer's default, likeliest first."""
+
+LONG_TRAINING_STEPS = 3000
+"""In a training this long the optimizer's default travels far enough, and is tried first."""
+
+FACTORS = (0.1, 0.01, 10.0, 0.3, 3.0, 0.001, 100.0)
+"""Factors to try where the rate or the optimizer's default is not known."""
+
+SAME = 0.05
+"""A factor this near to 1 changes nothing."""
+
+
+class LowerLearningRate(Strategy):
+    """Another learning rate from a logarithmic sweep."""
+
+    name: ClassVar[str] = "lower_learning_rate"
+    treats: ClassVar[frozenset[str]] = frozenset({"learning_rate_too_high", "learning_rate_too_low"})
+
+    def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
+        model = case.evidence.model
+        if model.learning_rate is None or not model.can_rescale_rate:
+            return None
+        factor = float(hp.Choice("factor", self._factors(case), ordered=False))
+        was: float | str = model.schedule or model.learning_rate
+        return SetLearningRate(self.name, factor=factor, optimizer=model.optimizer, was=was)
+
+    @staticmethod
+    def _factors(case: Case) -> list[float]:
+        model = case.evidence.model
+        if not model.learning_rate or not model.default_learning_rate:
+            return list(FACTORS)
+        multiples = MULTIPLES_OF_DEFAULT
+        if case.evidence.fit.total_steps >= LONG_TRAINING_STEPS:
+            multiples = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0, 100.0)
+        factors = [multiple * model.default_learning_rate / model.learning_rate for multiple in multiples]
+        return [float(f"{factor:.6g}") for factor in factors if abs(factor - 1.0) > SAME]

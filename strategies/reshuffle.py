@@ -1,0 +1,28 @@
+"""Shuffle the rows anew each epoch.
+
+Changes: `shuffle=True` in `fit`.
+Helps when: rows come sorted by target or by time, so that each batch shows one kind of row only.
+Costs: nothing.
+Never touches: the rows themselves, or training that already shuffles.
+Source: Bottou, "Stochastic gradient descent tricks" (2012), section 3.1.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from autofix.recipe import Remedy, SetFitArgument
+from autofix.strategy import Case, Strategy
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+
+class Reshuffle(Strategy):
+    """A new random order of the rows each epoch."""
+
+    name: ClassVar[str] = "reshuffle"
+    treats: ClassVar[frozenset[str]] = frozenset({"unshuffled_data"})
+
+    def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
+        if case.evidence.fit.shuffle:
+            return None
+        return SetFitArgument(self.name, name="shuffle", value=True, was=False)

@@ -1,0 +1,150 @@
+import math
+from typing import Any
+
+import pytest
+
+from autofix.assess import Assessment
+from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
+from autofix.report.records import VERDICTS, Finding, Reference, RunRecord, TrialRecord
+from autofix.report.text import render
+
+RATE = SetLearningRate("lower_learning_rate", factor=0.01, was=1.0)
+
+
+def assessment(**changes) -> Assessment:
+    values: dict[str, Any] = {
+        "n_samples": 33,
+        "spread": 0.0,
+        "skill": -0.01,
+        "skill_lower": -0.05,
+        "skill_upper": 0.02,
+        "loss": 1.0,
+        "constant_loss": 0.99,
+        "is_finite": True,
+        "is_target_constant": False,
+        "output_name": "output",
+    }
+    return Assessment(**{**values, **changes})
+
+
+def trial(rung: int = 1, skill: float = 0.5, status: str = "rejected", remedies: tuple = (RATE,)) -> TrialRecord:
+    return TrialRecord(rung, Recipe(remedies), {}, skill, skill - 0.1, skill + 0.1, 0.9, 0.25, status)
+
+
+def overflowing() -> RunRecord:
+    """More of everything than a screen holds."""
+    long = "very " * 200
+    wide = NormalizeInputs("standardize_inputs", mean=((123456.5,) * 60,) * 9, variance=((1e-9,) * 60,) * 9)
+    return RunRecord(
+        "repaired",
+        before=tuple(assessment(output_name=f"output_{i}" * 20) for i in range(12)),
+        before_epoch=4,
+        after=tuple(assessment(output_name=f"output_{i}") for i in range(12)),
+        findings=tuple(Finding(f"cause_{i}", 0.5, long) for i in range(9)),
+        references=tuple(Reference("extra_trees", 0.5, 0.4, 0.6) for _ in range(5)),
+        trials=tuple(trial(rung) for rung in range(20) for _ in range(3)),
+        recipe=Recipe((wide,)),
+        left_out={f"strategy_{i}": long for i in range(9)},
+        notes=(long, long),
+        seconds={f"part_{i}": 1.0 for i in range(40)},
+    )
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_every_verdict_is_named_and_explained(verdict):
+    first = render(RunRecord(verdict)).splitlines()[0]
+    assert first.startswith(f"autofix   {verdict}: ")
+    assert first.endswith(".")
+
+
+def test_a_healthy_page_says_that_nothing_was_changed_and_no_more():
+    page = render(RunRecord("healthy", before=(assessment(skill=0.9),), before_epoch=1))
+    assert "nothing was changed" in page
+    assert len(page.splitlines()) == 2
+
+
+def test_a_repaired_page_tells_the_whole_story():
+    record = RunRecord(
+        "repaired",
+        before=(assessment(),),
+        before_epoch=2,
+        after=(assessment(spread=0.98, skill=0.97, skill_lower=0.95, skill_upper=0.98),),
+        findings=(Finding("learning_rate_too_high", 0.9, "The rate of 1 is 1000 times the default."),),
+        references=(Reference("linear", 0.98, 0.97, 0.99), Reference("extra_trees", 0.95, 0.9, 0.97)),
+        trials=(
+            trial(0, math.nan, "control", ()),
+            trial(1, 0.5),
+            trial(1, 0.97, "accepted"),
+            trial(1, 0.96, "minimal"),
+        ),
+        recipe=Recipe((RATE,)),
+        left_out={"add_hidden_layers": "The model is subclassed."},
+        notes=("The data was read once.",),
+        seconds={"watch": 0.1, "trials": 1.2, "total": 1.5},
+    )
+    lowered = "1 lower_learning_rate"
+    assert render(record).splitlines()[1:] == [
+        "seen      epoch 2, spread 0.000, skill -0.010 [-0.050, 0.020] on 33 rows",
+        "reference linear reaches skill 0.980 [0.970, 0.990] on the same rows",
+        "cause     learning_rate_too_high (90%): The rate of 1 is 1000 times the default.",
+        "fix       optimizer=keras.optimizers.Adam(0.01)   # was 1",
+        "rungs     0 control                       1 trial, no skill to measure  0.2 s",
+        f"          {lowered}           2 trials, best skill 0.970 [0.870, 1.070], accepted  0.5 s",
+        "          1 smaller: lower_learning_rate  1 trial, best skill 0.960 [0.860, 1.060]  0.2 s",
+        "after     spread 0.980, skill 0.970 [0.950, 0.980] on 33 rows",
+        "left out  add_hidden_layers: The model is subclassed.",
+        "note      The data was read once.",
+        "time      1.5 s: watch 0.1, trials 1.2",
+    ]
+
+
+def test_any_page_fits_one_screen():
+    lines = render(overflowing()).splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    assert any("report.fix has them all" in line for line in lines)
+
+
+def test_outputs_are_told_apart_by_name():
+    record = RunRecord("unrepaired", before=(assessment(output_name="price"), assessment(output_name="class")))
+    assert "price: spread" in render(record)
+    assert "class: spread" in render(record)
+
+
+def test_non_finite_predictions_are_said_to_be_so():
+    record = RunRecord("unrepaired", before=(assessment(is_finite=False, skill=math.nan, spread=math.nan),))
+    assert "predictions are not finite" in render(record)
+
+
+def test_unlearnable_gives_the_numbers_and_what_would_help():
+    references = (Reference("extra_trees", -0.02, -0.2, 0.1), Reference("linear", -0.04, -0.3, 0.05))
+    record = RunRecord("unlearnable", findings=(Finding("too_few_rows", 0.8, "12."),), references=references)
+    page = " ".join(render(record).split())
+    assert "The best of extra_trees, linear reached skill -0.020 [-0.200, 0.100]" in page
+    assert "More rows would help." in page
+
+
+def test_constant_targets_are_the_reason_when_every_output_has_them():
+    page = render(RunRecord("unlearnable", before=(assessment(is_target_constant=True),)))
+    assert "the targets are constant" in page
+    assert "how the targets were made" in " ".join(page.split())
+
+
+def test_unrepaired_names_the_best_that_was_tried():
+    record = RunRecord("unrepaired", trials=(trial(0, 0.9, "control"), trial(1, math.nan), trial(2, 0.25)))
+    page = " ".join(render(record).split())
+    assert "none of 2 trials proved a repair" in page
+    assert "Best tried: lower_learning_rate, skill 0.250" in page
+
+
+def test_long_code_stays_code_to_paste():
+    remedies = (
+        NormalizeInputs("standardize_inputs", mean=((12345.678,) * 8,), variance=((0.00012345678,) * 8,)),
+        RescaleOutputs("standardize_targets", scale=(12.5,), offset=(-3.0,)),
+        InsertHiddenLayers("add_hidden_layers", units=64, depth=1, kernel_initializer="glorot_uniform" * 2),
+    )
+    page = render(RunRecord("repaired", recipe=Recipe(remedies)))
+    code = [line[10:] for line in page.splitlines() if line.startswith(("fix ", "          "))]
+    compile("\n".join(code), "fix", "exec")
+    assert any("mean=[12345.7" in line for line in code)
+    assert code.count("# before the output layer") == 1

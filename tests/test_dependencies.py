@@ -1,0 +1,181 @@
+"""Dependencies point one way: who may import whom, read from the source without importing it."""
+
+import ast
+import dataclasses
+import graphlib
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+LEVELS = {
+    "errors": 0,
+    "settings": 0,
+    "state": 0,
+    "initialization": 0,
+    "losses": 1,
+    "recipe": 1,
+    "assess": 1,
+    "data": 1,
+    "architecture": 2,
+    "references": 2,
+    "report": 2,
+    "report.records": 2,
+    "report.text": 2,
+    "report.report": 2,
+    "evidence": 3,
+    "inspection": 4,
+    "console": 3,
+    "diagnose": 4,
+    "strategy": 4,
+    "probe": 5,
+    "trial": 5,
+    "judge": 5,
+    "escalate": 6,
+    "minimize": 6,
+    "adopt": 7,
+    "monitor": 7,
+    "fit": 8,
+    "__init__": 9,
+    "__main__": 9,
+}
+"""Where each module of `autofix` stands. A module may import those of its own level and of levels below."""
+
+DEFERRED = {
+    ("recipe", "architecture"): "Recipe.apply loads Keras when it is called; recipes are read without it",
+}
+"""Imports inside a function that may point upwards, each with its reason."""
+
+CONFINED = {
+    "keras_tuner": ("autofix/escalate.py",),
+    "sklearn": ("autofix/references.py", "benchmarks/"),
+    "matplotlib": ("benchmarks/",),
+}
+"""Libraries that are used in one place, so that each can be replaced there."""
+
+CONFINED_TYPES = {"keras_tuner": ("autofix/strategy.py", "strategies/")}
+"""Further places that may import them under `if TYPE_CHECKING:`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """One import: the file it stands in, what it imports, and whether only type checkers see it."""
+
+    path: str
+    line: int
+    target: str
+    for_types: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} imports {self.target}"
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def targets(node: ast.stmt, package: list[str]) -> list[str]:
+    """Dotted names of what an import statement brings in: `a.b` for `from a import b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        above = package[: len(package) - node.level + 1] if node.level else []
+        source = ".".join([*above, *([node.module] if node.module else [])])
+        return [f"{source}.{alias.name}" for alias in node.names]
+    return []
+
+
+def imports_of(path: pathlib.Path) -> list[Import]:
+    """All imports of a file, those inside functions included."""
+    name = path.relative_to(ROOT).as_posix()
+    package = list(path.relative_to(ROOT).parent.parts)
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=name)
+    type_nodes = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and is_type_checking(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    return [
+        Import(name, node.lineno, target, node in type_nodes)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt)
+        for target in targets(node, package)
+    ]
+
+
+def module_of(path: str) -> str:
+    """`autofix/report/text.py` as `report.text`, `autofix/report/__init__.py` as `report`."""
+    parts = pathlib.PurePosixPath(path).with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+ENGINE = [found for path in sorted((ROOT / "autofix").rglob("*.py")) for found in imports_of(path)]
+EVERYTHING = ENGINE + [
+    found
+    for folder in ("strategies", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    for found in imports_of(path)
+]
+MODULES = {module_of(path.relative_to(ROOT).as_posix()) for path in (ROOT / "autofix").rglob("*.py")}
+
+
+def imported_module(target: str) -> str | None:
+    """The module of `autofix` that holds `target`: `errors` for `autofix.errors.DataError`; None outside."""
+    package, *parts = target.split(".")
+    if package != "autofix":
+        return None
+    while parts and ".".join(parts) not in MODULES:
+        parts.pop()
+    return ".".join(parts) or "__init__"
+
+
+def edges() -> list[tuple[str, str, Import]]:
+    """Imports between modules of `autofix`: importer, imported, where. Those in `DEFERRED` are left out."""
+    found = [(module_of(one.path), imported_module(one.target), one) for one in ENGINE]
+    return [
+        (importer, imported, one)
+        for importer, imported, one in found
+        if imported is not None and (importer, imported) not in DEFERRED
+    ]
+
+
+def test_every_module_has_a_level():
+    unplaced = MODULES - LEVELS.keys()
+    assert not unplaced, f"Place {sorted(unplaced)} in LEVELS of {pathlib.Path(__file__).name}."
+
+
+def test_imports_never_point_upwards():
+    upwards = [
+        f"{where} (level {LEVELS[importer]} imports level {LEVELS[imported]})"
+        for importer, imported, where in edges()
+        if importer in LEVELS and imported in LEVELS and LEVELS[imported] > LEVELS[importer]
+    ]
+    assert not upwards, "\n".join(upwards)
+
+
+def test_imports_never_run_in_a_circle():
+    graph: dict[str, set[str]] = {}
+    for importer, imported, _ in edges():
+        graph.setdefault(importer, set()).add(imported)
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules of the circle
+
+
+def test_the_engine_names_no_strategy_and_no_benchmark():
+    outside = ("strategies", "benchmarks", "autofix.strategies", "autofix.benchmarks")
+    named = [str(one) for one in ENGINE if one.target.startswith(outside)]
+    assert not named, "\n".join(named)
+
+
+@pytest.mark.parametrize("library", CONFINED)
+def test_a_library_is_imported_in_its_one_place(library):
+    astray = [
+        str(one)
+        for one in EVERYTHING
+        if one.target.split(".")[0] == library
+        and not one.path.startswith(CONFINED[library])
+        and not (one.for_types and one.path.startswith(CONFINED_TYPES.get(library, ())))
+    ]
+    assert not astray, "\n".join(astray)
