@@ -19,6 +19,9 @@ from autofix.errors import ArgumentError, DataError
 EPSILON = 1e-7
 """Where Keras clips probabilities and keeps logarithms finite (`keras.config.epsilon()` unless changed)."""
 
+LARGEST_PROBABILITY = float(np.float32(1.0 - EPSILON))
+"""Where Keras clips them above, in the float32 that it computes in: 1 less 1.2e-7."""
+
 CONSTANT_SPREAD = 1e-3
 """Predictions that vary less than this, relative to the targets, are constant. Under the squared error a spread s
 allows a skill of at most 1 - (1 - s)² < 2 s, here 0.002: nothing that varies so little is worth anything."""
@@ -343,9 +346,7 @@ def _mean_squared_logarithmic_error(name: str) -> LossSpec:
     def closed_form(y_true: np.ndarray, weights: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
         return np.expm1(_mean(logarithm(_targets_for(y_true, shape)), weights))
 
-    return _elementwise_spec(
-        name, lambda y, p: np.square(logarithm(p) - logarithm(y)), closed_form=closed_form
-    )
+    return _elementwise_spec(name, lambda y, p: np.square(logarithm(p) - logarithm(y)), closed_form=closed_form)
 
 
 def _huber(name: str, delta: float = 1.0) -> LossSpec:
@@ -411,7 +412,7 @@ def _entropy(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _clipped(probabilities: np.ndarray) -> np.ndarray:
-    return np.clip(probabilities, EPSILON, 1.0 - EPSILON)
+    return np.clip(probabilities, EPSILON, LARGEST_PROBABILITY)
 
 
 def _log_of(probabilities: np.ndarray) -> np.ndarray:
@@ -636,9 +637,7 @@ def _sectioned(
     return np.asarray(lower + 0.5 * (upper - lower))
 
 
-def _searched(
-    targets: np.ndarray, loss: LossSpec, shape: tuple[int, ...], weights: np.ndarray | None
-) -> np.ndarray:
+def _searched(targets: np.ndarray, loss: LossSpec, shape: tuple[int, ...], weights: np.ndarray | None) -> np.ndarray:
     """The best constant of an arbitrary loss, by Powell's method from the mean, the median and zero.
 
     Source: Powell (1964), An efficient method for finding the minimum of a function of several variables.
@@ -736,7 +735,8 @@ def spread(y_true: np.ndarray, y_pred: np.ndarray, loss: LossSpec | None = None)
 def spread_per_output(y_true: np.ndarray, y_pred: np.ndarray, loss: LossSpec | None = None) -> np.ndarray:
     """The spread of each output, shape `(n_outputs,)`: all dimensions but the first are flattened.
 
-    Where an output's targets are constant: 0 if its predictions are too, infinity otherwise.
+    Where an output's targets are constant: 0 if its predictions are too, infinity otherwise. All NaN if any
+    prediction is NaN or infinite.
 
     Args:
         y_true: Targets, `(n_samples, ...)`.
@@ -748,21 +748,23 @@ def spread_per_output(y_true: np.ndarray, y_pred: np.ndarray, loss: LossSpec | N
 
 def _deviations(y_true: Any, y_pred: Any, loss: LossSpec | None) -> tuple[np.ndarray, np.ndarray]:
     """Standard deviations over rows of predictions and of targets, each `(n_outputs,)`."""
-    if loss is None:
-        targets, predictions = _same_shape(y_true, y_pred)
-    elif loss.comparable is not None:
-        targets, predictions = loss.comparable(y_true, y_pred)
-    else:
-        targets, predictions = align_targets(y_true, y_pred)
-        targets = _columns(targets, predictions.shape[1:])[0]
-    return _deviation(predictions), _deviation(targets)
+    with np.errstate(all="ignore"):
+        if loss is None:
+            targets, predictions = _same_shape(y_true, y_pred)
+        elif loss.comparable is not None:
+            targets, predictions = loss.comparable(y_true, y_pred)
+        else:
+            targets, predictions = align_targets(y_true, y_pred)
+            targets = _columns(targets, predictions.shape[1:])[0]
+        predicted, actual = _deviation(predictions), _deviation(targets)
+    # The probability of an infinite logit is finite.
+    return (predicted if np.isfinite(y_pred).all() else np.full_like(predicted, math.nan)), actual
 
 
 def _deviation(values: np.ndarray) -> np.ndarray:
     rows = values.reshape(len(values), -1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # Relative to the first row, so that equal rows give exactly 0.
-        return np.asarray((rows - rows[0]).std(axis=0))
+    # Relative to the first row, so that equal rows give exactly 0.
+    return np.asarray((rows - rows[0]).std(axis=0))
 
 
 def _ratios(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -799,7 +801,7 @@ def skill_score(losses: np.ndarray, constant_losses: np.ndarray, weights: np.nda
 
 def _gain(avoided: np.ndarray, constant: np.ndarray) -> np.ndarray:
     """Avoided loss relative to the constant's, with 0 / 0 = 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(avoided == 0.0, 0.0, avoided / np.abs(constant))
 
 
@@ -921,9 +923,7 @@ def _blocks(columns: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=8)
 def _resample_weights(n_samples: int, n_resamples: int, seed: int) -> np.ndarray:
     """How often each row is drawn in each resample, `(n_resamples, n_samples)`, read-only."""
-    draws = np.random.default_rng(seed).multinomial(
-        n_samples, np.full(n_samples, 1.0 / n_samples), n_resamples
-    )
+    draws = np.random.default_rng(seed).multinomial(n_samples, np.full(n_samples, 1.0 / n_samples), n_resamples)
     weights = draws.astype(np.float64)
     weights.flags.writeable = False
     return weights
@@ -991,9 +991,10 @@ class Assessment:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The assessment that `to_dict` wrote."""
-        is_float = {field.name: field.type in (float, "float") for field in dataclasses.fields(cls)}
-        # float() reads the strings that stand for NaN and the infinities.
-        return cls(**{name: float(value) if is_float.get(name) else value for name, value in values.items()})
+        return cls(**{name: _NON_FINITE.get(value, value) for name, value in values.items()})
+
+
+_NON_FINITE: Mapping[Any, Any] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def _to_json(value: Any) -> Any:
@@ -1065,9 +1066,7 @@ def assess(
         floor = 0.0 if loss.floor is None else loss.floor(targets, predictions.shape[1:])
         excess, constant_excess = losses - floor, constant_losses - floor
         skill = skill_score(excess, constant_excess, weights)
-        lower, upper = bootstrap_bounds(
-            excess, constant_excess, weights=weights, confidence=confidence, seed=seed
-        )
+        lower, upper = bootstrap_bounds(excess, constant_excess, weights=weights, confidence=confidence, seed=seed)
         # The sums of the bootstrap and the means above differ in their last digits.
         lower, upper = min(lower, skill), max(upper, skill)
     return Assessment(

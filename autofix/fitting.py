@@ -253,6 +253,7 @@ class _Run:
                 sample_weight=None,
                 batch_size=None,
                 steps_per_epoch=-(-data.n_rows // batch_size),
+                shuffle=False,  # the stream does
                 validation_batch_size=arguments["validation_batch_size"] or batch_size,
             )
         return arguments
@@ -335,25 +336,29 @@ class _Watch(CollapseMonitor):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._guarded(super().on_epoch_end, epoch, logs)
 
-    def suspect(self, epoch: int, *, is_last: bool) -> None:
-        if self.repair is not None or self._data is None or self.initial is None:
+    def doubt(self) -> None:
+        # Little skill may be all there is: the reference learners tell, once a training.
+        if self.shop is None and self._open_shop().expects_more_than(self.looks[-1].heads):
+            self.suspect()
+
+    def suspect(self) -> None:
+        if self.repair is not None:
             return
         self.suspected = self.looks[-1]
-        self.watch_s = time.perf_counter() - self._began
         self._console.suspicion(describe(self.suspected))
-        projected = self.watch_s / epoch * self._epochs
-        self.shop = RepairShop(
-            self.model,
-            self._data,
-            self._losses,
-            self.initial,
-            self._settings,
-            self._console,
-            self._settings.budget_s or max(MIN_BUDGET_S, projected),
-        )
-        self.repair = self.shop.attempt()
+        self.repair = (self.shop or self._open_shop()).attempt()
         if self.repair.outcome is not None:
             self.model.stop_training = True
+
+    def _open_shop(self) -> RepairShop:
+        assert self._data is not None and self.initial is not None
+        self.watch_s = time.perf_counter() - self._began
+        projected = self.watch_s / self.looks[-1].epoch * self._epochs
+        budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
+        self.shop = RepairShop(
+            self.model, self._data, self._losses, self.initial, self._settings, self._console, budget_s
+        )
+        return self.shop
 
     def look_again(self) -> Look:
         """A look at the model as it is now."""

@@ -1,6 +1,5 @@
 """Inspection: what is read off a live Keras model, as `Evidence`."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -125,11 +124,6 @@ def _dead_share(model: keras.Model, data: TrainingData) -> float:
     if not hidden:
         return 0.0
     rows = data.watch_rows(DEAD_ROWS)
-    outputs = keras.Model(model.inputs, [layer.output for layer in hidden])(data.inputs[0][rows], training=False)
+    outputs = keras.Model(model.inputs, [layer.output for layer in hidden])([data.inputs[0][rows]], training=False)
     arrays = [np.asarray(array).reshape(-1, array.shape[-1]) for array in keras.tree.flatten(outputs)]
     return max(float((array == 0).all(axis=0).mean()) for array in arrays)
-
-
-def with_references(evidence: Evidence, references: Any) -> Evidence:
-    """The evidence completed with the reference learners."""
-    return dataclasses.replace(evidence, references=references)

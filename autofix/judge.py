@@ -27,6 +27,16 @@ SHORTFALL = 4.0
 WEAK_SHARE = 0.5
 """Nor has one with less than this share of the skill that the reference learners have."""
 
+SHARE_OF_BEST = 0.92
+"""Share of the best reference's skill asked for: a kernel machine made for smooth relations beats what a network
+learns from a hundred rows, but not by much."""
+
+KEPT_SKILL_SHARE = 0.9
+"""A smaller recipe may lose a tenth of the skill ..."""
+
+KEPT_LOSS_RATIO = 1.25
+"""... if it also leaves at most a quarter more of the constant's loss."""
+
 AS_GOOD_AS_PERFECT = 0.01
 """A hundredth of the constant's loss is too little to be called a shortfall, whatever the references reach."""
 
@@ -212,18 +222,23 @@ class Judge:
             outcome.losses[index], other.losses[index], outcome.constant_losses[index], seed=self._seed
         )
 
-    def is_as_good(self, outcome: Outcome, other: Outcome, tolerance: float) -> bool:
-        """Whether an outcome has the skill of another of the same repeat, but for noise or a tolerance."""
+    @staticmethod
+    def keeps_skill(outcome: Outcome, other: Outcome) -> bool:
+        """Whether a smaller recipe's outcome is, output by output, practically as good as another's."""
         return all(
             head.is_finite
-            and (head.skill >= other.heads[index].skill - tolerance or self._gain(other, outcome, index)[0] <= 0.0)
-            for index, head in enumerate(outcome.heads)
+            and head.skill >= KEPT_SKILL_SHARE * best.skill
+            and 1.0 - head.skill <= KEPT_LOSS_RATIO * (1.0 - best.skill) + AS_GOOD_AS_PERFECT
+            for head, best in zip(outcome.heads, other.heads, strict=True)
         )
 
     def reaches_reference(self, outcome: Outcome) -> bool:
         """Whether an outcome is as good as the reference learners let expect."""
         expected = self.expected
-        return expected is None or outcome.skill >= self._accept * expected.skill
+        return expected is None or (
+            outcome.skill >= self._accept * expected.skill
+            and outcome.skill >= SHARE_OF_BEST * self._accept * self.references[0].skill
+        )
 
     def training_loss(self, recipe: Recipe, seed: int) -> float:
         """Mean loss on all training rows after training on them, relative to the best constant's."""

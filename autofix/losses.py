@@ -124,9 +124,7 @@ def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:
     name = _KERAS_FUNCTIONS.get(function)
     if name is not None:
         # An axis other than the last, or an ignored class, is left to Keras.
-        used = {
-            key: value for key, value in options.items() if value is not None and (key, value) != ("axis", -1)
-        }
+        used = {key: value for key, value in options.items() if value is not None and (key, value) != ("axis", -1)}
         if used.keys() <= LOSS_OPTIONS[name]:
             return loss_spec(name, **used)
     return _keras_spec(resolved, REACHABLE.get(_activation(tensor)))
@@ -160,7 +158,7 @@ def _keras_function(loss: Any) -> tuple[Any, dict[str, Any]]:
 
 def _activation(tensor: Any) -> str:
     """Name of the activation that makes an output, empty where there is none to be seen."""
-    layer = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    layer: Any = getattr(getattr(tensor, "_keras_history", None), "operation", None)
     while getattr(layer, "layers", None):
         layer = layer.layers[-1]
     if isinstance(layer, keras.layers.Softmax):
@@ -213,5 +211,7 @@ def _grouped(
         if np.isfinite(losses).all():
             sizes = np.array([len(rows) for rows in groups])
             center = np.average(losses, weights=sizes)
-            return np.repeat(center + np.sqrt(sizes) * (losses - center), sizes)
+            stretched = np.repeat(np.sqrt(sizes) * (losses - center), sizes)
+            # Sizes differ by one at most, which moves the mean a little.
+            return center + stretched - stretched.mean()
     return np.full(n_samples, overall)

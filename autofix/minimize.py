@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from autofix.judge import Judge, Outcome
 from autofix.recipe import Recipe
 
-KEPT_SKILL = 0.01
-"""Skill that a smaller recipe may lose even when the loss is more than noise: a hundredth of a perfect fit."""
 
 
 def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool], None]) -> Outcome:
@@ -39,7 +37,7 @@ def _best_smaller(
             candidate = judge.run(recipe)
             keeps = (
                 judge.is_proven(candidate)
-                and judge.is_as_good(candidate, accepted, KEPT_SKILL)
+                and judge.keeps_skill(candidate, accepted)
                 and judge.confirms(recipe)
             )
             on_trial(candidate, keeps)

@@ -35,8 +35,8 @@ MEASURED_S = 2e-3
 SLOW_STEP_S = 5e-4
 """An XLA step slower than this is compared with a plain graph; a dense step takes 3e-6 to 1e-4 s."""
 
-XLA_COMPILATION_S = 1.0
-"""About what XLA's compilation costs: 0.4 to 1.2 s for dense and recurrent networks. Work that a plain graph does
+XLA_COMPILATION_S = 0.6
+"""About what XLA's compilation costs a small dense network (up to 1.2 s for larger and recurrent ones). Work that a plain graph does
 faster than this is not worth it."""
 
 GRAPH_STEP_S = 4e-5

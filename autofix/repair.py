@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import diagnose
-from autofix.assess import LossSpec
+from autofix.assess import Assessment, LossSpec
 from autofix.console import Console
 from autofix.data import TrainingData
 from autofix.escalate import (
@@ -22,8 +22,9 @@ from autofix.escalate import (
     Values,
     fingerprint,
 )
-from autofix.inspection import collect, with_references
-from autofix.judge import FLOOR, Judge, Outcome
+from autofix.evidence import ReferenceProfile
+from autofix.inspection import collect
+from autofix.judge import FLOOR, WEAK_SHARE, Judge, Outcome
 from autofix.minimize import minimize
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
@@ -95,6 +96,7 @@ class RepairShop:
         self._settings = settings
         self._console = console
         self._is_false_alarm = False
+        self._reference_profile: ReferenceProfile | None = None
         self._records: list[TrialRecord] = []
         self._outcomes: dict[str, Outcome] = {}
         self._seconds: dict[str, float] = {}
@@ -103,6 +105,20 @@ class RepairShop:
         self.judge = Judge(
             self.engine, data, losses, seed=settings.base_seed, accept=settings.accept, budget_s=budget_s
         )
+
+    def expects_more_than(self, heads: Sequence[Assessment]) -> bool:
+        """Whether the reference learners show that far more skill is to be had than was seen of the training."""
+        with preserved_randomness(seed=self._settings.base_seed):
+            self._compare_with_references()
+        expected = self.judge.expected
+        seen = float(np.mean([head.skill_upper if head.is_finite else 0.0 for head in heads]))
+        return expected is not None and expected.skill_lower > FLOOR and seen < WEAK_SHARE * expected.skill_lower
+
+    def _compare_with_references(self) -> ReferenceProfile:
+        if self._reference_profile is None:
+            with self._timed("references"):
+                self._reference_profile = self.judge.run_references(self._kinds)
+        return self._reference_profile
 
     def attempt(self) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began."""
@@ -115,8 +131,7 @@ class RepairShop:
 
     def _attempt(self) -> Repair:
         evidence = collect(self._model, self._data, self._kinds)
-        with self._timed("references"):
-            evidence = with_references(evidence, self.judge.run_references(self._kinds))
+        evidence = dataclasses.replace(evidence, references=self._compare_with_references())
         findings = diagnose.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):

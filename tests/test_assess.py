@@ -1,0 +1,480 @@
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from autofix import assess as module
+from autofix.assess import (
+    Assessment,
+    assess,
+    best_constant,
+    bootstrap_bounds,
+    custom_loss_spec,
+    improvement_bounds,
+    loss_spec,
+    skill_score,
+    spread,
+    spread_per_output,
+)
+from autofix.errors import ArgumentError, DataError
+
+steady = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+fewer = settings(steady, max_examples=15)
+
+numbers = st.integers(-1000, 1000).map(lambda n: n / 8)
+columns = arrays.arrays(np.float64, st.integers(2, 30).map(lambda n: (n, 1)), elements=numbers)
+scales = st.sampled_from([1e-3, 0.5, 3.0, 1e4])
+shifts = st.sampled_from([-100.0, 0.0, 7.5])
+names = st.sampled_from(["mean_squared_error", "mean_absolute_error"])
+
+MSE = loss_spec("mean_squared_error")
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def labels_of(n, k, seed=0):
+    return np.random.default_rng(seed).integers(0, k, n)
+
+
+def quantile_loss(y_true, y_pred):
+    error = np.reshape(y_true, (len(y_true), -1)) - np.reshape(y_pred, (len(y_pred), -1))
+    return np.maximum(0.9 * error, -0.1 * error).mean(axis=1)
+
+
+TARGETS = {
+    "mean_squared_error": noise(60, 2),
+    "mean_absolute_error": noise(61, 2),
+    "mean_absolute_percentage_error": noise(60, 2) + 3.0,
+    "mean_squared_logarithmic_error": np.exp(noise(60, 2)),
+    "huber": 3.0 * noise(60, 2),
+    "log_cosh": 3.0 * noise(60, 2),
+    "hinge": (noise(60, 2) > 0.3).astype(float),
+    "squared_hinge": (noise(60, 2) > 0.3) * 2.0 - 1.0,
+    "poisson": np.random.default_rng(0).poisson(4.0, (60, 2)).astype(float),
+    "kl_divergence": np.eye(3)[labels_of(60, 3)] * 0.8 + 0.2 / 3,
+    "cosine_similarity": noise(60, 3) + 1.0,
+    "binary_crossentropy": (noise(60, 2) > 0.3).astype(float),
+    "categorical_crossentropy": np.eye(3)[labels_of(60, 3)],
+    "sparse_categorical_crossentropy": labels_of(60, 3),
+}
+SHAPES = {name: np.shape(y)[1:] or (3,) for name, y in TARGETS.items()}
+ON_SIMPLEX = {"kl_divergence", "categorical_crossentropy", "sparse_categorical_crossentropy"}
+
+
+def mean_loss(loss, y, constant, weights=None):
+    rows = np.broadcast_to(constant, (len(y), *np.shape(constant)))
+    return float(np.average(loss.per_row(y, rows), weights=weights))
+
+
+def test_every_known_loss_is_tested():
+    assert TARGETS.keys() == set(module.LOSS_NAMES)
+
+
+def test_importing_it_imports_neither_keras_nor_tensorflow():
+    code = "import sys; import autofix.assess; "
+    code += "sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# The best constant
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", module.LOSS_NAMES)
+def test_no_other_constant_beats_the_best_one(name, weighted):
+    loss, y, shape = loss_spec(name), TARGETS[name], SHAPES[name]
+    weights = np.random.default_rng(1).uniform(size=len(y)) if weighted else None
+    found = best_constant(y, loss, shape, weights)
+    assert found.shape == shape
+    best = mean_loss(loss, y, found, weights)
+    rng = np.random.default_rng(2)
+    for scale in (1e-3, 0.1, 1.0):
+        for _ in range(30):
+            other = found + scale * rng.normal(size=shape)
+            if name in ON_SIMPLEX:
+                other = np.abs(other) / np.abs(other).sum()
+            value = mean_loss(loss, y, np.maximum(other, 0.0) if name == "poisson" else other, weights)
+            assert value >= best - 1e-9
+
+
+@steady
+@given(y=columns, name=st.sampled_from(["mean_absolute_error", "huber", "log_cosh", "mean_squared_error"]))
+def test_no_constant_on_a_grid_beats_the_best_one(y, name):
+    loss = loss_spec(name)
+    best = mean_loss(loss, y, best_constant(y, loss, (1,)))
+    for constant in np.linspace(y.min() - 1.0, y.max() + 1.0, 41):
+        assert mean_loss(loss, y, [constant]) >= best * (1.0 - 1e-9) - 1e-9
+
+
+@fewer
+@given(y=columns, name=names)
+def test_the_numerical_constant_is_as_good_as_the_closed_form(y, name):
+    known = loss_spec(name)
+    custom = custom_loss_spec("custom", known.per_row)
+    expected = mean_loss(known, y, best_constant(y, known, (1,)))
+    assert mean_loss(known, y, best_constant(y, custom, (1,))) <= expected * (1.0 + 1e-4) + 1e-6
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 1e6])
+def test_the_numerical_constant_finds_the_minimum_at_every_scale(scale):
+    y = scale * (3.0 + noise(101, 1))
+    found = best_constant(y, custom_loss_spec("quantile", quantile_loss), (1,))
+    best = mean_loss(custom_loss_spec("quantile", quantile_loss), y, np.quantile(y, 0.9, axis=0))
+    assert quantile_loss(y, np.broadcast_to(found, y.shape)).mean() <= best * 1.001
+
+
+def test_the_constant_of_a_hand_written_crossentropy_stays_among_probabilities():
+    def unbounded(y_true, y_pred):
+        return -np.log(np.take_along_axis(y_pred, y_true.astype(int).reshape(-1, 1), axis=1))[:, 0]
+
+    y = labels_of(90, 3)
+    found = best_constant(y, custom_loss_spec("mine", unbounded), (3,))
+    np.testing.assert_allclose(found, np.bincount(y) / len(y), atol=1e-3)
+
+
+def test_the_best_constants_are_mean_median_and_priors():
+    y = np.array([0.0, 0.0, 9.0, 3.0, 1.0])
+    assert best_constant(y, MSE, (1,)).tolist() == [2.6]
+    assert best_constant(y, loss_spec("mean_absolute_error"), (1,)).tolist() == [1.0]
+    classes = np.array([0, 0, 1, 0])
+    sparse = loss_spec("sparse_categorical_crossentropy")
+    np.testing.assert_allclose(best_constant(classes, sparse, (2,)), [0.75, 0.25])
+    logits = best_constant(classes, loss_spec("sparse_categorical_crossentropy", from_logits=True), (2,))
+    np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), [0.75, 0.25])
+    binary = best_constant(classes, loss_spec("binary_crossentropy", from_logits=True), (1,))
+    np.testing.assert_allclose(binary, [-math.log(3.0)])
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_percentage_error", "huber"])
+def test_weights_count_like_repeated_rows(name):
+    y, counts = noise(41, 2), labels_of(41, 4)
+    weighted = best_constant(y, loss_spec(name), (2,), counts)
+    np.testing.assert_allclose(weighted, best_constant(np.repeat(y, counts, axis=0), loss_spec(name), (2,)), atol=1e-6)
+
+
+def test_constant_targets_are_their_own_best_constant_exactly():
+    y = np.full((7, 1), 0.1)
+    for name in ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"):
+        assert best_constant(y, loss_spec(name), (1,)).tolist() == [0.1]
+
+
+# Shapes
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "huber", "binary_crossentropy", "hinge", "poisson"])
+def test_flat_targets_are_aligned_with_a_column_of_predictions(name):
+    y, p = labels_of(9, 2).astype(float), np.linspace(0.1, 0.9, 9)
+    flat = loss_spec(name).per_row(y, p[:, None])
+    assert flat.shape == (9,)
+    for other in (loss_spec(name).per_row(y[:, None], p[:, None]), loss_spec(name).per_row(y[:, None], p)):
+        np.testing.assert_array_equal(flat, other)
+    assert assess(y, p[:, None], loss_spec(name)) == assess(y[:, None], p[:, None], loss_spec(name))
+
+
+def test_labels_may_be_flat_or_a_column():
+    y, p = labels_of(9, 3), np.full((9, 3), 1 / 3)
+    loss = loss_spec("sparse_categorical_crossentropy")
+    np.testing.assert_array_equal(loss.per_row(y, p), loss.per_row(y[:, None], p))
+
+
+@pytest.mark.parametrize(
+    ("y", "p"),
+    [(np.zeros((0, 1)), np.zeros((0, 1))), (np.zeros(3), np.zeros((4, 1))), (np.zeros(3), np.zeros((3, 2)))],
+)
+def test_empty_and_mismatched_arrays_are_data_errors(y, p):
+    with pytest.raises(DataError, match=r"Expected .* Received: "):
+        assess(y, p, MSE)
+
+
+def test_text_is_a_data_error():
+    with pytest.raises(DataError, match="y_true does not hold numbers"):
+        assess(np.array(["a", "b"]), np.zeros((2, 1)), MSE)
+
+
+@pytest.mark.parametrize("weights", [np.zeros(4), np.ones(3), np.array([1.0, 1.0, 1.0, -1.0]), np.full(4, np.nan)])
+def test_unusable_weights_are_data_errors(weights):
+    with pytest.raises(DataError, match="Weights"):
+        assess(np.arange(4.0), np.zeros((4, 1)), MSE, sample_weight=weights)
+
+
+def test_a_mistyped_loss_gets_a_suggestion_and_an_unknown_option_is_named():
+    with pytest.raises(ArgumentError, match="Did you mean 'huber'"):
+        loss_spec("hubber")
+    with pytest.raises(ArgumentError, match=r"Received: \['gamma'\]"):
+        loss_spec("huber", gamma=1.0)
+
+
+# Spread
+
+
+@steady
+@given(y=columns, scale=scales, shift=shifts, seed=st.integers(0, 9))
+def test_spread_does_not_change_with_scale_and_shift(y, scale, shift, seed):
+    p = y + noise(*y.shape, seed=seed)
+    expected = spread(y, p)
+    assert spread(scale * y, scale * p) == pytest.approx(expected, rel=1e-6)
+    assert spread(y + shift, p + 2.0 * shift) == pytest.approx(expected, rel=1e-6)
+
+
+@steady
+@given(y=columns, factor=st.sampled_from([0.0, 0.25, 1.0, 4.0]))
+def test_spread_is_the_factor_of_the_predictions(y, factor):
+    expected = factor if np.ptp(y) > 0.0 else 0.0
+    assert spread(y, 5.0 + factor * y) == pytest.approx(expected)
+
+
+def test_spread_of_constant_predictions_is_exactly_zero():
+    assert spread(noise(50), np.full((50, 1), 0.1, dtype=np.float32)) == 0.0
+
+
+def test_spread_of_constant_targets_is_zero_or_infinite():
+    assert spread(np.ones(5), np.full((5, 1), 3.0)) == 0.0
+    assert spread(np.ones(5), np.arange(5.0)) == math.inf
+
+
+def test_an_output_with_constant_targets_does_not_hide_the_others():
+    y = np.stack([np.arange(5.0), np.ones(5)], axis=1)
+    p = np.stack([np.full(5, 2.0), np.linspace(0.0, 1e-3, 5)], axis=1)
+    assert spread(y, p) == 0.0
+    assert spread_per_output(y, p).tolist() == [0.0, math.inf]
+    assert spread(y, y * 0.5) == 0.5
+
+
+def test_spread_of_predictions_that_are_not_finite_is_nan():
+    for value in (math.nan, math.inf):
+        assert math.isnan(spread(np.arange(3.0), np.array([0.0, 1.0, value])))
+
+
+def test_spread_compares_classes_as_probabilities():
+    y = labels_of(200, 3)
+    certain = np.where(np.eye(3)[y] > 0, 30.0, -30.0)
+    assert spread(y, certain, loss_spec("sparse_categorical_crossentropy", from_logits=True)) == pytest.approx(1.0)
+    assert spread(y > 0, certain[:, 0], loss_spec("binary_crossentropy", from_logits=True)) == pytest.approx(1.0)
+    assert spread(np.eye(3)[y], np.eye(3)[y], loss_spec("categorical_crossentropy")) == pytest.approx(1.0)
+    assert spread(y > 0, np.sign(y - 0.5), loss_spec("hinge")) == pytest.approx(1.0)
+    assert spread(y, np.eye(3)[y], custom_loss_spec("mine", lambda y, p: y)) == pytest.approx(1.0)
+
+
+# Skill
+
+
+@steady
+@given(y=columns, scale=scales, shift=shifts, name=names, seed=st.integers(0, 9))
+def test_skill_and_bounds_do_not_change_with_scale_and_shift(y, scale, shift, name, seed):
+    p = y + 10.0 * noise(*y.shape, seed=seed)
+    loss = loss_spec(name)
+    one, other = assess(y, p, loss), assess(scale * y + shift, scale * p + shift, loss)
+    if not one.is_target_constant:
+        for field in ("skill", "skill_lower", "skill_upper", "spread"):
+            assert getattr(other, field) == pytest.approx(getattr(one, field), rel=1e-5, abs=1e-5)
+
+
+@steady
+@given(y=columns, name=st.sampled_from(module.LOSS_NAMES[:6]))
+def test_a_perfect_prediction_has_skill_one_and_the_best_constant_skill_zero(y, name):
+    loss = loss_spec(name)
+    y = np.abs(y) if "logarithmic" in name else y
+    constant = best_constant(y, loss, (1,))
+    zero = assess(y, np.broadcast_to(constant, y.shape), loss)
+    assert (zero.skill, zero.spread) == (0.0, 0.0)
+    if np.ptp(loss.per_row(y, np.broadcast_to(constant, y.shape))) > 0.0:
+        assert assess(y, y, loss).skill == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("poisson", {}),
+        ("binary_crossentropy", {"label_smoothing": 0.2}),
+        ("categorical_crossentropy", {"label_smoothing": 0.2}),
+        ("cosine_similarity", {}),
+        ("kl_divergence", {}),
+    ],
+)
+def test_a_perfect_prediction_has_skill_one_where_the_smallest_loss_is_not_zero(name, options):
+    y = TARGETS[name]
+    smoothing = options.get("label_smoothing", 0.0)
+    floor = 0.5 * smoothing if name.startswith("binary") else smoothing / y.shape[1]
+    found = assess(y, y * (1.0 - smoothing) + floor, loss_spec(name, **options))
+    assert found.skill == pytest.approx(1.0, abs=1e-4)
+    assert found.state == "skilled"
+
+
+def test_better_predictions_have_more_skill_where_losses_are_negative():
+    y = np.random.default_rng(0).poisson(50.0 * np.exp(0.3 * noise(300)), 300).astype(float)
+    loss = loss_spec("poisson")
+    assert (loss.per_row(y, y) < 0.0).all()
+    skills = [assess(y, share * y + (1.0 - share) * y.mean(), loss).skill for share in (0.0, 0.5, 0.9)]
+    assert skills == sorted(skills)
+    assert skills[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_skill_of_a_constant_without_loss_is_zero_or_minus_infinity():
+    zeros, ones = np.zeros(4), np.ones(4)
+    assert skill_score(zeros, zeros) == 0.0
+    assert skill_score(ones, zeros) == -math.inf
+    assert bootstrap_bounds(zeros, zeros) == (0.0, 0.0)
+    assert bootstrap_bounds(ones, zeros) == (-math.inf, -math.inf)
+
+
+def test_weights_move_the_skill():
+    losses, constant = np.array([0.0, 1.0]), np.array([1.0, 1.0])
+    assert skill_score(losses, constant, np.array([3.0, 1.0])) == 0.75
+
+
+# Bounds
+
+
+@steady
+@given(
+    losses=arrays.arrays(np.float64, 25, elements=numbers.map(abs)),
+    constant=arrays.arrays(np.float64, 25, elements=numbers.map(abs)),
+    seed=st.integers(0, 3),
+)
+def test_bounds_are_ordered_and_hold_the_skill(losses, constant, seed):
+    lower, upper = bootstrap_bounds(losses, constant, seed=seed)
+    assert lower <= upper
+    skill = skill_score(losses, constant)
+    assert lower <= skill <= upper or skill == pytest.approx(lower) or skill == pytest.approx(upper)
+
+
+def test_bounds_cover_the_truth_about_as_often_as_they_say():
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(200):
+        losses, constant = rng.chisquare(1, 80) * 0.6, rng.chisquare(1, 80)
+        lower, upper = bootstrap_bounds(losses, constant)
+        covered += lower <= 0.4 <= upper
+    assert 0.89 <= covered / 200 <= 0.99
+
+
+def test_bounds_widen_with_the_confidence_and_narrow_with_the_rows():
+    losses, constant = np.abs(noise(400)), np.ones(400)
+    width = np.ptp(bootstrap_bounds(losses, constant))
+    assert np.ptp(bootstrap_bounds(losses, constant, confidence=0.5)) < width
+    assert np.ptp(bootstrap_bounds(losses[:100], constant[:100])) > 1.5 * width
+    with pytest.raises(ArgumentError, match="confidence=95"):
+        bootstrap_bounds(losses, constant, confidence=95)
+
+
+def test_blocks_of_many_rows_give_the_bounds_of_the_rows(monkeypatch):
+    losses, constant = noise(4001) ** 2, noise(4001, seed=1) ** 2
+    by_rows = bootstrap_bounds(losses, constant)
+    monkeypatch.setattr(module, "MAX_BOOTSTRAP_BLOCKS", 1000)
+    assert bootstrap_bounds(losses, constant) == pytest.approx(by_rows, abs=0.02)
+    assert np.ptp(bootstrap_bounds(losses, constant)) == pytest.approx(np.ptp(by_rows), rel=0.2)
+
+
+def test_losses_that_are_not_finite_and_single_rows_have_no_bounds():
+    assert np.isnan(bootstrap_bounds(np.array([1.0, math.nan]), np.ones(2))).all()
+    assert bootstrap_bounds(np.zeros(1), np.ones(1)) == (-math.inf, math.inf)
+
+
+def test_paired_bounds_show_an_improvement_that_separate_bounds_hide():
+    old = noise(60) ** 2
+    new, constant = 0.9 * old, noise(60, seed=1) ** 2
+    assert bootstrap_bounds(new, constant)[0] < bootstrap_bounds(old, constant)[1]
+    lower, upper = improvement_bounds(new, old, constant)
+    assert 0.0 < lower <= skill_score(new, constant) - skill_score(old, constant) <= upper
+    assert improvement_bounds(old, old, constant) == (0.0, 0.0)
+
+
+def test_bounds_of_512_rows_take_less_than_a_millisecond_once_cached():
+    losses, constant = noise(512) ** 2, noise(512, seed=1) ** 2
+    bootstrap_bounds(losses, constant)
+
+    def seconds():
+        started = time.perf_counter()
+        bootstrap_bounds(losses, constant)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(20)) < 1e-3
+
+
+def test_the_cached_resamples_cannot_be_overwritten():
+    weights = module._resample_weights(10, 400, 0)
+    assert not weights.flags.writeable
+    assert (weights.sum(axis=1) == 10).all()
+
+
+# The assessment
+
+
+def test_the_states_of_a_model():
+    y = noise(300, 1)
+    half = 0.5 * (y + noise(300, 1, seed=1))
+    assert assess(y, half, MSE).state == "skilled"
+    assert assess(y, np.full_like(y, 0.3), MSE).state == "constant"
+    assert assess(y, 1e-4 * y, MSE).state == "constant"
+    assert assess(y, noise(300, 1, seed=1), MSE).state == "no_skill"
+    assert assess(y, np.where(y > 1, math.nan, y), MSE).state == "non_finite"
+    assert assess(y, 0.05 * noise(300, 1, seed=1), MSE).state in ("uncertain", "no_skill")
+
+
+def test_small_but_proven_skill_is_not_collapsed():
+    seen = Assessment(100_000, 0.0005, 0.004, 0.002, 0.006, 1.0, 1.0, True, False, "output")
+    assert seen.state == "uncertain"
+    assert not seen.is_collapsed
+    skilled = Assessment(1000, 0.0005, 0.2, 0.1, 0.3, 0.8, 1.0, True, False, "output")
+    assert skilled.state == "skilled"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_predictions_that_are_not_finite_have_no_skill_to_speak_of(value):
+    seen = assess(np.arange(4.0), np.array([0.0, 1.0, value, 3.0]), MSE)
+    assert not seen.is_finite
+    assert seen.is_collapsed
+    assert all(math.isnan(one) for one in (seen.skill, seen.skill_lower, seen.skill_upper, seen.spread))
+    assert seen.constant_loss == 1.25
+
+
+@pytest.mark.parametrize("name", module.LOSS_NAMES)
+def test_diverged_predictions_are_assessed_quietly_under_every_loss(name):
+    p = np.full((len(TARGETS[name]), *SHAPES[name]), math.inf)
+    p[0] = math.nan
+    assert assess(TARGETS[name], p, loss_spec(name)).state == "non_finite"
+
+
+def test_constant_targets_are_marked():
+    y = np.full((20, 1), 3.0)
+    assert assess(y, y, MSE).is_target_constant
+    assert assess(y, y + noise(20, 1), MSE).skill == -math.inf
+    assert not assess(noise(20), y, MSE).is_target_constant
+
+
+def test_a_given_constant_and_its_losses_are_the_same_yardstick():
+    y, p = noise(50, 1), noise(50, 1, seed=1)
+    by_constant = assess(y, p, MSE, constant=np.array([2.0]))
+    assert by_constant == assess(y, p, MSE, constant_losses=MSE.per_row(y, np.full_like(y, 2.0)))
+    assert by_constant.constant_loss > assess(y, p, MSE).constant_loss
+
+
+@steady
+@given(
+    values=st.tuples(*[st.floats(width=64)] * 6),
+    flags=st.tuples(st.booleans(), st.booleans()),
+    name=st.text(max_size=5),
+)
+def test_an_assessment_survives_strict_json(values, flags, name):
+    fields = dict(
+        zip((field.name for field in dataclasses.fields(Assessment)), (3, *values, *flags, name), strict=True)
+    )
+    seen = Assessment.from_dict(fields)
+    text = json.dumps(seen.to_dict(), allow_nan=False)
+    assert repr(Assessment.from_dict(json.loads(text))) == repr(seen)
+
+
+def test_nothing_is_written_to_the_arrays():
+    y, p = noise(30, 2), noise(30, 2, seed=1)
+    copies = y.copy(), p.copy()
+    assess(y, p, loss_spec("huber"))
+    np.testing.assert_array_equal((y, p), copies)
