@@ -226,17 +226,33 @@ class _Leaves:
         weights = self.weights
         if weights is not None:
             ones = [np.ones(len(other.inputs[0]), dtype=array.dtype) for array in weights]
-            weights = _joined(weights, other.weights or ones)
+            weights = _joined(weights, other.weights or ones, ["validation sample_weight"] * len(weights))
         return dataclasses.replace(
             self,
-            inputs=_joined(self.inputs, other.inputs),
-            targets=_joined(self.targets, other.targets),
+            inputs=_joined(self.inputs, other.inputs, other.names[: len(other.inputs)]),
+            targets=_joined(self.targets, other.targets, other.names[len(other.inputs) :][: len(other.targets)]),
             weights=weights,
         )
 
 
-def _joined(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return [np.concatenate([a, b.astype(a.dtype).reshape(len(b), *a.shape[1:])]) for a, b in zip(first, second, strict=True)]
+def _joined(first: list[np.ndarray], second: list[np.ndarray], names: list[str]) -> list[np.ndarray]:
+    return [np.concatenate([a, _like(b, a, name)]) for a, b, name in zip(first, second, names, strict=True)]
+
+
+def _like(array: np.ndarray, model: np.ndarray, name: str) -> np.ndarray:
+    """A validation array in the shape and type of its training array; the type only where no value suffers."""
+    if array.shape[1:] != model.shape[1:]:
+        if array[0].size != model[0].size or array[0].size != 1:
+            raise DataError(
+                f"Validation data does not match the training data. Expected {name} of shape "
+                f"{('n_rows', *model.shape[1:])}. Received: {name}.shape={array.shape}. Pass validation_data with "
+                "the columns of (x, y)."
+            )
+        array = array.reshape(len(array), *model.shape[1:])
+    if array.dtype.kind not in "fiub" or model.dtype.kind not in "fiub":
+        return array
+    cast = array.astype(model.dtype)
+    return cast if model.dtype.kind == "f" or np.array_equal(cast, array) else array
 
 
 def _unpack(validation_data: Any) -> tuple[Any, Any, Any]:
@@ -247,7 +263,7 @@ def _unpack(validation_data: Any) -> tuple[Any, Any, Any]:
 def _class_weights(target: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
     """The weight of each row's class; classes that are not listed weigh 1, as in Keras."""
     flat = target.reshape(len(target), -1)
-    labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
+    labels = flat.argmax(axis=1) if flat.shape[1] > 1 else np.round(flat[:, 0]).astype(np.int64)
     return np.array([class_weight.get(int(label), 1.0) for label in labels], dtype=np.float32)
 
 

@@ -118,7 +118,7 @@ class Judge:
         self._accept = accept
         self._budget_s = budget_s
         self._deadline = time.perf_counter() + budget_s
-        self._controls: dict[int, Outcome] = {}
+        self._outcomes: dict[tuple[Recipe, int], Outcome] = {}
         self.references: tuple[Reference, ...] = ()
 
     @property
@@ -127,19 +127,21 @@ class Judge:
         return time.perf_counter() > self._deadline
 
     def control(self, repeat: int = 0) -> Outcome:
-        """The user's own recipe, unchanged; the first time from the user's own initial weights."""
-        if repeat not in self._controls:
-            self._controls[repeat] = self.run(Recipe(), repeat, own_initialization=repeat == 0)
-        return self._controls[repeat]
+        """The user's own recipe, unchanged; in repeat 0 from the user's own initial weights."""
+        return self.run(Recipe(), repeat)
 
-    def run(self, recipe: Recipe, repeat: int = 0, *, own_initialization: bool = False) -> Outcome:
-        """Trains the recipe on each split's training part and assesses its held-out part.
+    def run(self, recipe: Recipe, repeat: int = 0) -> Outcome:
+        """Trains the recipe on each split's training part and assesses its held-out part; asked again, remembers.
 
         Args:
-            recipe: What to change.
+            recipe: What to change. Empty for the control arm.
             repeat: Which splits, initial weights and shuffles; the same number gives the same ones.
-            own_initialization: Whether to start from the user's own initial weights.
         """
+        if (recipe, repeat) not in self._outcomes:
+            self._outcomes[recipe, repeat] = self._run(recipe, repeat)
+        return self._outcomes[recipe, repeat]
+
+    def _run(self, recipe: Recipe, repeat: int) -> Outcome:
         started = time.perf_counter()
         splits = self._data.splits(self._seed + repeat)
         steps = self._steps(recipe, len(splits))
@@ -150,7 +152,7 @@ class Judge:
                 train_rows,
                 seed=self._seed + SEEDS_A_REPEAT * repeat + fold,
                 steps=steps,
-                own_initialization=own_initialization,
+                own_initialization=not recipe and repeat == 0,
             )
             parts.append((train_rows, test_rows, probe.predictions))
         return self._outcome(recipe, parts, time.perf_counter() - started)
@@ -222,15 +224,18 @@ class Judge:
             outcome.losses[index], other.losses[index], outcome.constant_losses[index], seed=self._seed
         )
 
-    @staticmethod
-    def keeps_skill(outcome: Outcome, other: Outcome) -> bool:
-        """Whether a smaller recipe's outcome is, output by output, practically as good as another's."""
-        return all(
-            head.is_finite
-            and head.skill >= KEPT_SKILL_SHARE * best.skill
-            and 1.0 - head.skill <= KEPT_LOSS_RATIO * (1.0 - best.skill) + AS_GOOD_AS_PERFECT
-            for head, best in zip(outcome.heads, other.heads, strict=True)
+    def keeps_skill(self, recipe: Recipe, accepted: Recipe) -> bool:
+        """Whether a smaller recipe is, output by output and over all repeats, practically as good as another."""
+        smaller, best = self._mean_skills(recipe), self._mean_skills(accepted)
+        return bool(
+            np.all(smaller >= KEPT_SKILL_SHARE * best)
+            and np.all(1.0 - smaller <= KEPT_LOSS_RATIO * (1.0 - best) + AS_GOOD_AS_PERFECT)
         )
+
+    def _mean_skills(self, recipe: Recipe) -> np.ndarray:
+        """The skill of each output, averaged over the repeats."""
+        outcomes = [self.run(recipe, repeat) for repeat in range(CONFIRMATIONS + 1)]
+        return np.mean([[head.skill for head in outcome.heads] for outcome in outcomes], axis=0)
 
     def reaches_reference(self, outcome: Outcome) -> bool:
         """Whether an outcome is as good as the reference learners let expect."""

@@ -37,8 +37,8 @@ def _best_smaller(
             candidate = judge.run(recipe)
             keeps = (
                 judge.is_proven(candidate)
-                and judge.keeps_skill(candidate, accepted)
                 and judge.confirms(recipe)
+                and judge.keeps_skill(recipe, accepted.recipe)
             )
             on_trial(candidate, keeps)
             if keeps:

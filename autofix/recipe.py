@@ -198,16 +198,15 @@ class InsertHiddenLayers(Remedy):
     units: int
     depth: int
     activation: str = "relu"
-    kernel_initializer: str = "he_normal"
+    kernel_initializer: str = "glorot_uniform"
 
     kind: ClassVar[str] = "insert_hidden_layers"
     needs_surgery: ClassVar[bool] = True
 
     def code(self) -> list[str]:
-        layer = (
-            f'keras.layers.Dense({self.units}, activation="{self.activation}", '
-            f'kernel_initializer="{self.kernel_initializer}")'
-        )
+        initializer = "" if self.kernel_initializer == "glorot_uniform" else self.kernel_initializer
+        extra = f', kernel_initializer="{initializer}"' if initializer else ""
+        layer = f'keras.layers.Dense({self.units}, activation="{self.activation}"{extra})'
         return [f"{layer}   # before the output layer"] * self.depth
 
 

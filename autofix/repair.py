@@ -37,7 +37,7 @@ CONFIRMED_CANDIDATES = 3
 """Proven recipes that get their confirmation, best first, where none was accepted during the search."""
 
 INITIALIZATIONS = 5
-"""Initial weights of which the final training takes those that fit the training rows best."""
+"""Initial weights that are tried, if need be, to find some that the final training does well from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,6 @@ class RepairShop:
         self._is_false_alarm = False
         self._reference_profile: ReferenceProfile | None = None
         self._records: list[TrialRecord] = []
-        self._outcomes: dict[str, Outcome] = {}
         self._seconds: dict[str, float] = {}
         self._budget_s = budget_s
         self.engine = ProbeEngine(model, data, initial)
@@ -148,7 +147,7 @@ class RepairShop:
             references=self.judge.references,
             findings=findings,
             left_out=space.left_out,
-            initialization_seed=self._best_initialization(chosen.recipe) if chosen is not None else 0,
+            initialization_seed=self._good_initialization(chosen) if chosen is not None else 0,
             seconds=dict(self._seconds),
         )
 
@@ -205,7 +204,6 @@ class RepairShop:
             seconds = time.perf_counter() - started
             nan = float("nan")
             return TrialRecord(rung, recipe, values, nan, nan, nan, nan, seconds, "failed", f"{error!r:.300}")
-        self._outcomes[recipe.to_json()] = outcome
         return _record(outcome, rung, values, status, time.perf_counter() - started, note)
 
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
@@ -225,24 +223,28 @@ class RepairShop:
         return self._is_false_alarm or self.judge.is_out_of_time
 
     def _choose(self) -> Outcome | None:
-        """The accepted outcome, or the best proven one that is confirmed; resumed ones are run again."""
+        """The accepted outcome, or the best proven one that is confirmed."""
         accepted = [record for record in self._records if record.status == "accepted"]
         if accepted:
-            return self._outcome_of(accepted[-1].recipe)
+            return self.judge.run(accepted[-1].recipe)
         proven = sorted((r for r in self._records if r.status == "proven"), key=lambda record: -record.skill)
         for record in proven[:CONFIRMED_CANDIDATES]:
             if self.judge.confirms(record.recipe):
-                return self._outcome_of(record.recipe)
+                return self.judge.run(record.recipe)
         return None
 
-    def _outcome_of(self, recipe: Recipe) -> Outcome:
-        key = recipe.to_json()
-        return self._outcomes[key] if key in self._outcomes else self.judge.run(recipe)
+    def _good_initialization(self, outcome: Outcome) -> int:
+        """The first seed whose initial weights lead, on all training rows, to the skill proven on held-out ones.
 
-    def _best_initialization(self, recipe: Recipe) -> int:
-        """The seed whose initial weights lead to the smallest loss on all training rows."""
-        seeds = range(self._settings.base_seed, self._settings.base_seed + INITIALIZATIONS)
-        return min(seeds, key=lambda seed: self.judge.training_loss(recipe, seed))
+        Not the one with the smallest loss, which would be the one that overfits most.
+        """
+        losses = []
+        for attempt in range(INITIALIZATIONS):
+            seed = self._settings.base_seed + attempt
+            losses.append(self.judge.training_loss(outcome.recipe, seed))
+            if losses[-1] <= 1.0 - outcome.skill_lower:
+                return seed
+        return self._settings.base_seed + int(np.argmin(losses))
 
     def _references_have_skill(self) -> bool:
         references = self.judge.references

@@ -4,7 +4,7 @@ Changes: inserts Dense layers with an activation; every layer of the user stays.
 Helps when: the network is linear, or too narrow, and the relation is not.
 Costs: units x (inputs + 1) weights for the first, units x (units + 1) for each further one.
 Never touches: the user's layers, the output's shape and activation.
-Source: Cybenko, "Approximation by superpositions of a sigmoidal function" (1989); He et al. (2015) for the initialiser.
+Source: Cybenko, "Approximation by superpositions of a sigmoidal function" (1989).
 """
 
 from typing import TYPE_CHECKING, ClassVar
