@@ -3,11 +3,11 @@
 Sequential models stay Sequential, functional ones functional; other kinds take no surgery.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional  # Keras 3 has no public name for it
+from keras.src.models.functional import Functional, functional_like_constructor  # without public names in Keras 3
 
 from autofix.errors import ModelError
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
@@ -41,13 +41,14 @@ def can_insert(model: keras.Model) -> bool:
     return bool(heads) and all(isinstance(layer, keras.layers.Dense) for layer in heads)
 
 
+# A subclass is only safe to rebuild from its layers when it has neither a call nor a constructor of its own.
 def _is_sequential(model: keras.Model) -> bool:
-    return isinstance(model, keras.Sequential)
+    return isinstance(model, keras.Sequential) and type(model).call is keras.Sequential.call
 
 
 def _is_functional(model: keras.Model) -> bool:
-    # A subclass with its own call is only safe to rebuild from its graph when it adds nothing to it.
-    return isinstance(model, Functional) and type(model).call is Functional.call
+    kind = type(model)
+    return isinstance(model, Functional) and kind.call is Functional.call and functional_like_constructor(kind)
 
 
 def output_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -58,9 +59,10 @@ def output_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """
     found = []
     for tensor in keras.tree.flatten(model.outputs):
-        layer = tensor._keras_history.operation
+        layer, node_index, _ = tensor._keras_history
+        # The node of this very tensor: a layer has several where it is called more than once.
         while isinstance(layer, _WEIGHTLESS) and layer._inbound_nodes:
-            layer = layer._inbound_nodes[-1].input_tensors[0]._keras_history.operation
+            layer, node_index, _ = layer._inbound_nodes[node_index].input_tensors[0]._keras_history
         if getattr(layer, "weights", None):
             found.append(layer)
     return found
@@ -84,69 +86,94 @@ def build(model: keras.Model, recipe: Recipe) -> keras.Model:
             "The network cannot be rebuilt. Expected a built Sequential or functional model. "
             f"Received: model={model!r}. Use strategies that need no surgery, such as 'lower_learning_rate'."
         )
-    rebuilt = _build_sequential(model, recipe) if _is_sequential(model) else _build_functional(model, recipe)
-    _copy_weights(model, rebuilt)
+    rebuilt, copies = _build_sequential(model, recipe) if _is_sequential(model) else _build_functional(model, recipe)
+    _copy_weights(copies)
     if model.compiled:
         rebuilt.compile(**compile_arguments(model, recipe))
     return rebuilt
 
 
-def _build_sequential(model: keras.Sequential, recipe: Recipe) -> keras.Sequential:
+def _build_sequential(model: keras.Sequential, recipe: Recipe) -> tuple[keras.Sequential, list[tuple[Any, Any]]]:
+    """The new model, and pairs of a layer of the user and its copy."""
     heads = output_layers(model) if recipe.of(InsertHiddenLayers) else []
     layers: list[Any] = [keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)]
-    layers += [normalize for normalize in [_normalization(recipe, 0)] if normalize is not None]
-    for layer in model.layers:
+    layers += [normalize for normalize in [_normalization(recipe, 0, len(model.input_shape))] if normalize is not None]
+    copies = [(layer, _copy_layer(layer)) for layer in model.layers]
+    for layer, copy in copies:
         if layer in heads:
             layers += _hidden_layers(recipe, heads.index(layer))
-        layers.append(_copy_layer(layer))
+        layers.append(copy)
     layers += [rescale for rescale in [_rescaling(recipe, 0)] if rescale is not None]
-    return keras.Sequential(layers, name=model.name)
+    return keras.Sequential(layers, name=model.name), copies
 
 
-def _build_functional(model: keras.Model, recipe: Recipe) -> keras.Model:
-    heads = output_layers(model) if recipe.of(InsertHiddenLayers) else []
-    head_names = [layer.name for layer in heads]
-    input_names = [tensor._keras_history.operation.name for tensor in model.inputs]
-    normalized: dict[int, Any] = {}
+def _build_functional(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, list[tuple[Any, Any]]]:
+    """The new model, and pairs of a layer of the user and its copy."""
+    copies: dict[int, tuple[Any, Any]] = {}
+    hidden_layers: dict[int, list[keras.layers.Dense]] = {}
+    heads = [id(layer) for layer in output_layers(model)] if recipe.of(InsertHiddenLayers) else []
+    rescalings = [_rescaling(recipe, index) for index in range(len(model.outputs))]
+    renamed = _hand_over_names(model, rescalings)
 
-    def through_normalization(tensor: Any) -> Any:
-        history = getattr(tensor, "_keras_history", None)
-        if history is None or history.operation.name not in input_names:
-            return tensor
-        layer = _normalization(recipe, input_names.index(history.operation.name))
-        if layer is None:
-            return tensor
-        if id(tensor) not in normalized:
-            normalized[id(tensor)] = layer(tensor)
-        return normalized[id(tensor)]
+    def copy_once(layer: Any) -> Any:
+        if id(layer) not in copies:
+            copies[id(layer)] = (layer, _copy_layer(layer))
+            copies[id(layer)][1].name = renamed.get(layer.name, layer.name)
+        return layer
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = keras.tree.map_structure(through_normalization, (args, kwargs))
-        if layer.name in head_names:
+        if id(layer) in heads:
+            index = heads.index(id(layer))
+            # A head that is called more than once has one set of hidden layers.
             hidden = args[0]
-            for new_layer in _hidden_layers(recipe, head_names.index(layer.name)):
+            for new_layer in hidden_layers.setdefault(index, _hidden_layers(recipe, index)):
                 hidden = new_layer(hidden)
             args = (hidden, *args[1:])
-        return layer(*args, **kwargs)
+        return copies[id(layer)][1](*args, **kwargs)
 
-    clone = keras.models.clone_model(model, clone_function=_copy_layer, call_function=call)
-    outputs = []
-    for index, tensor in enumerate(keras.tree.flatten(clone.outputs)):
-        layer = _rescaling(recipe, index)
-        outputs.append(tensor if layer is None else layer(tensor))
-    structure = keras.tree.pack_sequence_as(clone._outputs_struct, outputs)
-    return type(model)(clone._inputs_struct, structure, name=model.name)
+    inputs = [_copy_layer(tensor._keras_history.operation).output for tensor in model.inputs]
+    normalizations = [_normalization(recipe, index, len(tensor.shape)) for index, tensor in enumerate(inputs)]
+    normalized = [
+        tensor if layer is None else layer(tensor) for tensor, layer in zip(inputs, normalizations, strict=True)
+    ]
+    graph = model._run_through_graph(normalized, operation_fn=copy_once, call_fn=call)
+    outputs = [
+        tensor if layer is None else layer(tensor)
+        for tensor, layer in zip(keras.tree.flatten(graph), rescalings, strict=True)
+    ]
+    rebuilt = type(model)(
+        keras.tree.pack_sequence_as(model._inputs_struct, inputs),
+        keras.tree.pack_sequence_as(model._outputs_struct, outputs),
+        name=model.name,
+    )
+    return rebuilt, list(copies.values())
+
+
+def _hand_over_names(model: keras.Model, rescalings: Sequence[keras.layers.Rescaling | None]) -> dict[str, str]:
+    """Gives each rescaling the name of the output it stands behind; new names for the layers that had them.
+
+    Losses, metrics and targets given by the output's name keep finding it.
+    """
+    names = list(model.output_names)
+    renamed = {}
+    for name, layer in zip(names, rescalings, strict=True):
+        if layer is not None and names.count(name) == 1:
+            layer.name, renamed[name] = name, f"{name}_standardized"
+    return renamed
 
 
 def _copy_layer(layer: Any) -> Any:
     return layer.__class__.from_config(layer.get_config())
 
 
-def _normalization(recipe: Recipe, index: int) -> keras.layers.Normalization | None:
+def _normalization(recipe: Recipe, index: int, n_axes: int) -> keras.layers.Normalization | None:
     for remedy in recipe.of(NormalizeInputs):
-        if remedy.mean[index] is not None:
+        mean, variance = remedy.mean[index], remedy.variance[index]
+        if mean is not None and variance is not None:
             name = "autofix_normalization" if index == 0 else f"autofix_normalization_{index}"
-            return keras.layers.Normalization(mean=remedy.mean[index], variance=remedy.variance[index], name=name)
+            if n_axes == 1:  # rows of single numbers have no axis of features to keep
+                return keras.layers.Normalization(axis=None, mean=mean[0], variance=variance[0], name=name)
+            return keras.layers.Normalization(mean=mean, variance=variance, name=name)
     return None
 
 
@@ -171,14 +198,14 @@ def _hidden_layers(recipe: Recipe, head: int) -> list[keras.layers.Dense]:
     ]
 
 
-def _copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Copies weights layer by layer, by name, where the shapes are the same."""
-    by_name = {layer.name: layer for layer in target.layers}
-    for layer in source.layers:
-        copy = by_name.get(layer.name)
-        if copy is None:
+def _copy_weights(copies: Sequence[tuple[Any, Any]]) -> None:
+    """Copies the weights of each layer where the shapes are the same."""
+    for layer, copy in copies:
+        if not isinstance(layer, keras.layers.Layer):
             continue
-        copy.trainable = layer.trainable
+        # Setting it goes down to nested layers, and would thaw frozen ones.
+        if copy.trainable != layer.trainable:
+            copy.trainable = layer.trainable
         if [w.shape for w in copy.variables] == [w.shape for w in layer.variables]:
             for new, old in zip(copy.variables, layer.variables, strict=True):
                 new.assign(old)

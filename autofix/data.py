@@ -6,7 +6,7 @@ arrays. Nothing is ever written to the user's arrays.
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -274,10 +274,11 @@ def split_validation(x: Any, y: Any, sample_weight: Any, share: float) -> tuple[
     rows = (x, y, sample_weight)
     leaves = [leaf for leaf in keras.tree.flatten(rows) if leaf is not None]
     n_training = math.floor(len(leaves[0]) * (1.0 - share))
-    training, validation = (
-        keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[part], rows)
-        for part in (slice(n_training), slice(n_training, None))
-    )
+
+    def cut(part: slice) -> Any:
+        return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[part], rows)
+
+    training, validation = cut(slice(n_training)), cut(slice(n_training, None))
     return training, validation if sample_weight is not None else validation[:2]
 
 

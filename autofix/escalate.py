@@ -10,6 +10,7 @@ import io
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -336,6 +337,12 @@ class EscalationTuner(keras_tuner.Tuner):
         if self.oracle.is_persistent:
             self.oracle.save()
             _write_atomically(self._get_tuner_fname(), self.get_state())
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        with warnings.catch_warnings():
+            # KerasTuner names threads by a deprecated method (seen in 1.4.8).
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras_tuner")
+            super().search(*fit_args, **fit_kwargs)
 
     def close(self) -> None:
         """Removes the temporary project folder, if there is one."""

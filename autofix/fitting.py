@@ -379,7 +379,9 @@ class _Watch(CollapseMonitor):
 def _verdict(watch: _Watch) -> str:
     if not watch.looks:
         return "not_assessed"
-    if not watch.looks[-1].is_collapsed:
+    last = watch.looks[-1]
+    was_wrong = watch.repair is not None and not watch.repair.is_false_alarm
+    if not last.is_collapsed and not (was_wrong and last.is_weak):
         return "healthy"
     if watch.repair is not None and not watch.repair.is_learnable:
         return "unlearnable"

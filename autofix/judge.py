@@ -59,6 +59,7 @@ class Outcome:
         heads: One assessment an output, pooled over the splits.
         losses: For each output the loss of every held-out row, above the smallest it can have.
         constant_losses: The same for the best constant of the training part.
+        weights: For each output the rows' sample weights, or None.
         seconds: Wall time.
     """
 
@@ -66,6 +67,7 @@ class Outcome:
     heads: tuple[Assessment, ...]
     losses: tuple[np.ndarray, ...]
     constant_losses: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray | None, ...]
     seconds: float
 
     @property
@@ -167,7 +169,7 @@ class Judge:
     def _outcome(
         self, recipe: Recipe, parts: Sequence[tuple[np.ndarray, np.ndarray, list[np.ndarray]]], seconds: float
     ) -> Outcome:
-        heads, losses, constant_losses = [], [], []
+        heads, losses, constant_losses, row_weights = [], [], [], []
         rows = np.concatenate([test_rows for _, test_rows, _ in parts])
         for index, loss in enumerate(self._losses):
             if loss is None:
@@ -175,15 +177,24 @@ class Judge:
             target = self._data.targets[index]
             predictions = np.concatenate([arrays[index][test_rows] for _, test_rows, arrays in parts])
             splits = [(train_rows, test_rows) for train_rows, test_rows, _ in parts]
-            constant_row_losses = _constant_losses(target, loss, predictions.shape[1:], splits)
+            weights = self._weights(index)
+            constant_row_losses = _constant_losses(target, loss, predictions.shape[1:], splits, weights)
             heads.append(
-                assess(target[rows], predictions, loss, constant_losses=constant_row_losses, seed=self._seed)
+                assess(
+                    target[rows],
+                    predictions,
+                    loss,
+                    constant_losses=constant_row_losses,
+                    sample_weight=None if weights is None else weights[rows],
+                    seed=self._seed,
+                )
             )
             with np.errstate(all="ignore"):
                 losses.append(loss.excess(target[rows], predictions))
             floor = 0.0 if loss.floor is None else loss.floor(target[rows], predictions.shape[1:])
             constant_losses.append(constant_row_losses - floor)
-        return Outcome(recipe, tuple(heads), tuple(losses), tuple(constant_losses), seconds)
+            row_weights.append(None if weights is None else weights[rows])
+        return Outcome(recipe, tuple(heads), tuple(losses), tuple(constant_losses), tuple(row_weights), seconds)
 
     def is_sufficient(self, outcome: Outcome) -> bool:
         """Whether every output has skill and none is short of what a reference learner shows is to be had."""
@@ -221,7 +232,11 @@ class Judge:
         if not other.heads[index].is_finite:
             return (1.0, 1.0) if outcome.heads[index].is_finite else (0.0, 0.0)
         return improvement_bounds(
-            outcome.losses[index], other.losses[index], outcome.constant_losses[index], seed=self._seed
+            outcome.losses[index],
+            other.losses[index],
+            outcome.constant_losses[index],
+            weights=outcome.weights[index],
+            seed=self._seed,
         )
 
     def keeps_skill(self, recipe: Recipe, accepted: Recipe) -> bool:
@@ -293,21 +308,42 @@ class Judge:
         if labels is None:
             return {}
         rows = np.concatenate([test_rows for _, test_rows in splits])
-        constant_losses = _constant_losses(target, loss, output_shape, splits)
+        weights = self._weights(index)
+        constant_losses = _constant_losses(target, loss, output_shape, splits, weights)
         found = {}
         n_classes = output_shape[-1] if kind == "multiclass" else None
         for name, values in reference_predictions(table, labels, kind, splits, self._seed, n_classes).items():
             predictions = loss.from_target_space(values[rows].reshape(len(rows), *output_shape))
-            found[name] = assess(target[rows], predictions, loss, constant_losses=constant_losses, seed=self._seed)
+            found[name] = assess(
+                target[rows],
+                predictions,
+                loss,
+                constant_losses=constant_losses,
+                sample_weight=None if weights is None else weights[rows],
+                seed=self._seed,
+            )
         return found
+
+    def _weights(self, index: int) -> np.ndarray | None:
+        """The sample weights of an output, `(n_sample,)`, or None."""
+        return None if self._data.sample_weights is None else self._data.sample_weights[index]
 
 
 def _constant_losses(
-    target: np.ndarray, loss: LossSpec, output_shape: tuple[int, ...], splits: Sequence[Split]
+    target: np.ndarray,
+    loss: LossSpec,
+    output_shape: tuple[int, ...],
+    splits: Sequence[Split],
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     """The loss of each held-out row under the best constant of its split's training part."""
     constants = [
-        np.broadcast_to(best_constant(target[train_rows], loss, output_shape), (len(test_rows), *output_shape))
+        np.broadcast_to(
+            best_constant(
+                target[train_rows], loss, output_shape, None if weights is None else weights[train_rows]
+            ),
+            (len(test_rows), *output_shape),
+        )
         for train_rows, test_rows in splits
     ]
     rows = np.concatenate([test_rows for _, test_rows in splits])

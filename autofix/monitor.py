@@ -164,17 +164,27 @@ class CollapseMonitor(keras.callbacks.Callback):
             data.x_structure, [_as_input(array[rows]) for array in data.inputs]
         )
         self._targets = [array[rows] for array in data.targets]
+        weights = data.sample_weights or [None] * len(data.targets)
+        self._weights = [None if array is None else array[rows] for array in weights]
         self._losses = head_losses(self.model, keras.tree.pack_sequence_as(data.y_structure, self._targets))
 
     def _look(self, epoch: int) -> None:
         outputs = self.model(self._x, training=False) if self.model._call_has_training_arg else self.model(self._x)
         predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
         heads = tuple(
-            assess(target, prediction, loss, output_name=f"output {index}" if len(self._losses) > 1 else "output")
-            for index, (target, prediction, loss) in enumerate(zip(self._targets, predictions, self._losses))
+            assess(target, prediction, loss, sample_weight=weights, output_name=name)
+            for target, prediction, loss, weights, name in zip(
+                self._targets, predictions, self._losses, self._weights, self._names(), strict=True
+            )
             if loss is not None
         )
         self.looks.append(Look(epoch, heads))
+
+
+    def _names(self) -> list[str]:
+        """Names of the outputs for messages."""
+        names = list(getattr(self.model, "output_names", None) or [])
+        return names if len(names) == len(self._losses) else [f"output_{i}" for i in range(len(self._losses))]
 
 
 def describe(look: Look) -> str:

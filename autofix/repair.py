@@ -175,7 +175,10 @@ class RepairShop:
     def _fingerprint(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
         arrays = [*self._data.inputs, *self._data.targets]
         fit = (self._data.batch_size, self._data.epochs, self._data.shuffle, self._data.n_rows)
-        config = self._model.to_json() if space.strategies and self._model_has_config() else type(self._model).__name__
+        try:
+            config: object = self._model.get_config()
+        except NotImplementedError:
+            config = [(variable.path, tuple(variable.shape)) for variable in self._model.variables]
         return fingerprint(
             config,
             repr(self._model.optimizer.get_config()),
@@ -185,13 +188,6 @@ class RepairShop:
             {name: [str(value) for value in values] for name, values in space.settings.items()},
             *(np.ascontiguousarray(array).tobytes() for array in arrays if array.dtype.kind != "O"),
         )
-
-    def _model_has_config(self) -> bool:
-        try:
-            self._model.to_json()
-        except (NotImplementedError, TypeError, ValueError):
-            return False
-        return True
 
     def try_recipe(self, recipe: Recipe, rung: int, values: Values) -> TrialRecord:
         """Runs one trial and judges it. A recipe that cannot run is a failed trial, not an error."""

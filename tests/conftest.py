@@ -14,7 +14,13 @@ def make_model() -> Callable[..., Any]:
     import keras
 
     def make(
-        layers: Any = None, *, n_features: int = 2, optimizer: Any = "adam", loss: Any = "mse", seed: int = 0, **compiled: Any
+        layers: Any = None,
+        *,
+        n_features: int = 2,
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        seed: int = 0,
+        **compiled: Any,
     ) -> keras.Model:
         keras.utils.set_random_seed(seed)
         if layers is None:

@@ -42,7 +42,10 @@ def test_the_first_value_that_is_not_finite_is_named_by_array_row_and_column(val
 @pytest.mark.parametrize(
     ("arguments", "where"),
     [
-        ({"x": {"a": rows(20), "b": with_value(np.nan, 3, 0)}, "y": rows(20, 1)}, r"x\['b'\], the first at row 3, column 0"),
+        (
+            {"x": {"a": rows(20), "b": with_value(np.nan, 3, 0)}, "y": rows(20, 1)},
+            r"x\['b'\], the first at row 3, column 0",
+        ),
         ({"x": rows(20), "y": with_value(np.nan, 4, 1)[:, 1]}, "in y, the first at row 4: "),
         ({"x": rows(20), "y": [rows(20), with_value(np.nan, 5, 1)]}, r"in y\[1\], the first at row 5, column 1"),
         (
@@ -67,7 +70,11 @@ def test_values_that_are_not_finite_are_found_in_every_array(arguments, where):
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (with_value("red", 2, 1, object), rows(20), r"x does not hold numbers.*x\.dtype=object, first at row 2, column 1: 'red'"),
+        (
+            with_value("red", 2, 1, object),
+            rows(20),
+            r"x does not hold numbers.*x\.dtype=object, first at row 2, column 1: 'red'",
+        ),
         (with_value(None, 4, 0, object), rows(20), "first at row 4, column 0: None"),
         (rows(20), np.array(["yes", "no"] * 10), r"y does not hold numbers.*y\.dtype=<U3, first at row 0: .*yes"),
         (
@@ -93,7 +100,10 @@ def test_text_inputs_are_let_through_because_keras_has_layers_for_them():
         ({"x": rows(20), "y": rows(19)}, "x with 20 rows, y with 19 rows"),
         ({"x": [rows(20), rows(21)], "y": rows(20)}, r"x\[0\] with 20 rows, x\[1\] with 21 rows, y with 20 rows"),
         ({"x": rows(20), "y": rows(20), "sample_weight": np.ones(5)}, "sample_weight with 5 rows"),
-        ({"x": rows(20), "y": rows(20), "validation_data": (rows(4), rows(3))}, "validation x with 4 rows, validation y with 3"),
+        (
+            {"x": rows(20), "y": rows(20), "validation_data": (rows(4), rows(3))},
+            "validation x with 4 rows, validation y with 3",
+        ),
     ],
 )
 def test_arrays_of_different_lengths_are_refused_with_each_length(arguments, counts):
@@ -110,12 +120,14 @@ def test_empty_data_is_refused(x, y):
 
 
 def test_validation_data_of_another_structure_is_refused():
-    with pytest.raises(DataError, match="Expected 2 inputs and 1 targets. Received: 1 inputs and 1 targets"):
+    with pytest.raises(DataError, match=r"Expected 2 inputs and 1 targets\. Received: 1 inputs and 1 targets"):
         TrainingData.from_arrays([rows(20), rows(20)], rows(20), validation_data=(rows(20), rows(20)))
 
 
 def test_validation_data_of_another_shape_is_refused():
-    with pytest.raises(DataError, match=r"Expected validation x of shape .*2\). Received: validation x.shape=\(20, 3\)"):
+    with pytest.raises(
+        DataError, match=r"Expected validation x of shape .*2\). Received: validation x.shape=\(20, 3\)"
+    ):
         TrainingData.from_arrays(rows(20), rows(20), validation_data=(rows(20, 3), rows(20)))
 
 
@@ -218,7 +230,9 @@ def test_cross_validation_holds_every_row_out_once_in_the_users_order_and_is_str
                 share = (labels == label).sum() / N_FOLDS
                 assert abs((labels[held_out] == label).sum() - share) < 2
     again = data.splits(seed)
-    assert all(np.array_equal(a, b) for one, two in zip(splits, again, strict=True) for a, b in zip(one, two, strict=True))
+    assert all(
+        np.array_equal(a, b) for one, two in zip(splits, again, strict=True) for a, b in zip(one, two, strict=True)
+    )
 
 
 def test_another_seed_splits_otherwise():
