@@ -76,7 +76,8 @@ def training_stream(
     Returns:
         The dataset, or None when the arrays are too large to be kept as tensors.
     """
-    rows = (x, y) if sample_weight is None else (x, y, sample_weight)
+    # tf.data would stack the arrays of a list.
+    rows = keras.tree.lists_to_tuples((x, y) if sample_weight is None else (x, y, sample_weight))
     leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(rows)]
     if sum(leaf.nbytes for leaf in leaves) > MAX_STREAM_BYTES:
         return None
@@ -91,8 +92,7 @@ def training_stream(
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     def gather(order: tf.Tensor) -> Any:
-        batch = keras.tree.pack_sequence_as(rows, [tf.gather(tensor, order) for tensor in tensors])
-        return batch
+        return keras.tree.pack_sequence_as(rows, [tf.gather(tensor, order) for tensor in tensors])
 
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -104,7 +104,7 @@ class CallbackStates:
     """The states of the user's callbacks before a training, so that they see the one that counts from their start.
 
     Args:
-        callbacks: The user's; those whose state cannot be copied are left as they are.
+        callbacks: The user's; numbers, text, arrays and containers of them are copied, everything else is left.
     """
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
@@ -113,17 +113,20 @@ class CallbackStates:
     def restore(self) -> None:
         """Puts every callback back to where it was."""
         for callback, state in self._states:
-            if state is not None:
-                callback.__dict__.clear()
-                callback.__dict__.update(_copied(state) or state)
+            callback.__dict__.clear()
+            callback.__dict__.update(_copied(state))
 
 
-def _copied(state: dict[str, Any]) -> dict[str, Any] | None:
-    """A copy of plain values; everything else is kept by reference."""
-    plain = (int, float, str, bool, type(None), np.ndarray, np.generic, list, dict, tuple, set)
-    return {
-        name: copy.copy(value) if isinstance(value, plain) else value for name, value in state.items()
-    }
+def _copied(value: Any) -> Any:
+    """A copy of arrays and containers, at every depth; everything else is kept by reference."""
+    if isinstance(value, dict | list):
+        twin = copy.copy(value)
+        for key in value if isinstance(value, dict) else range(len(value)):
+            twin[key] = _copied(value[key])
+        return twin
+    if type(value) is tuple:
+        return tuple(_copied(item) for item in value)
+    return copy.copy(value) if isinstance(value, np.ndarray | set) else value
 
 
 def is_raised_by(error: BaseException, callbacks: Sequence[Any]) -> bool:

@@ -203,7 +203,7 @@ def _copy_weights(copies: Sequence[tuple[Any, Any]]) -> None:
     for layer, copy in copies:
         if not isinstance(layer, keras.layers.Layer):
             continue
-        # Setting it goes down to nested layers, and would thaw frozen ones.
+        # Only where it differs: the setter may reach nested layers, which have their own.
         if copy.trainable != layer.trainable:
             copy.trainable = layer.trainable
         if [w.shape for w in copy.variables] == [w.shape for w in layer.variables]:

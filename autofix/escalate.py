@@ -146,8 +146,7 @@ def choices(setting: Any) -> list[Any]:
     values = list(getattr(setting, "values", None) or [])
     if not values and isinstance(setting, keras_tuner.engine.hyperparameters.HyperParameter):
         values = [setting.prob_to_value(probability) for probability in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    unique = list(dict.fromkeys([setting.default, *values]))
-    return unique
+    return list(dict.fromkeys([setting.default, *values]))
 
 
 class EscalationOracle(keras_tuner.Oracle):

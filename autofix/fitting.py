@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from autofix.adopt import Adoption, CallbackStates, is_raised_by, training_stream
-from autofix.assess import LossSpec
 from autofix.console import Console
 from autofix.data import TrainingData, is_array_tree, split_validation
 from autofix.errors import AutofixError, CollapseWarning, ModelError, UnrepairedError
+from autofix.loss_specs import LossSpec
 from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.repair import Repair, RepairShop
 from autofix.report import Report
@@ -159,10 +159,16 @@ class _Run:
         return self._finish(history, self._record(watch, _verdict(watch)))
 
     def _sample(self) -> TrainingData | None:
-        """The checked sample, or None for kinds of data that cannot be sampled."""
+        """The checked sample, or None, with a note, for what cannot be sampled."""
         given = self._arguments
         x, y, weights, validation = given["x"], given["y"], given["sample_weight"], given["validation_data"]
-        if y is None or not is_array_tree(x, y, weights) or given["initial_epoch"]:
+        reason = None
+        if y is None or not is_array_tree(x, y, weights):
+            reason = "x and y are not arrays or tensors"
+        elif given["initial_epoch"]:
+            reason = "initial_epoch continues an earlier training"
+        if reason is not None:
+            self._notes.append(f"Trained as model.fit does, and not watched: {reason}.")
             return None
         if given["validation_split"] and validation is None:
             (x, y, weights), validation = split_validation(x, y, weights, given["validation_split"])
@@ -329,9 +335,11 @@ class _Watch(CollapseMonitor):
         self._guarded(self._begin)
 
     def _begin(self) -> None:
+        if self._sample is None:
+            return
+        _build(self.model, self._sample)
         self._prepare(self._sample)
-        if self._sample is not None:
-            self.initial = Snapshot(self.model)
+        self.initial = Snapshot(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._guarded(super().on_epoch_end, epoch, logs)
@@ -361,7 +369,8 @@ class _Watch(CollapseMonitor):
         return self.shop
 
     def look_again(self) -> Look:
-        """A look at the model as it is now."""
+        """A look at the model as it is now, repaired."""
+        self.watch_model()
         self._look(self._epochs)
         return self.looks[-1]
 
@@ -376,8 +385,17 @@ class _Watch(CollapseMonitor):
             warnings.warn(self.notes[-1], CollapseWarning, stacklevel=3)
 
 
+def _build(model: keras.Model, data: TrainingData) -> None:
+    """Builds the model and its optimizer, as Keras would in the first step, so that their beginning can be kept."""
+    if not all(layer.built for layer in model._flatten_layers()):
+        first = keras.tree.pack_sequence_as(data.x_structure, [array[:1] for array in data.inputs])
+        model(first, training=False) if model._call_has_training_arg else model(first)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def _verdict(watch: _Watch) -> str:
-    if not watch.looks:
+    if not watch.looks or not watch.looks[-1].heads:
         return "not_assessed"
     last = watch.looks[-1]
     was_wrong = watch.repair is not None and not watch.repair.is_false_alarm

@@ -45,3 +45,5 @@ def _attribute_names(name: str) -> Iterator[str]:
     yield f"{name}_initializer"
     # `recurrent_kernel` and `depthwise_kernel` belong to `recurrent_initializer` and `depthwise_initializer`.
     yield f"{name.removesuffix('_kernel')}_initializer"
+    if name == "kernel":
+        yield "depthwise_initializer"  # of DepthwiseConv layers, which have no other

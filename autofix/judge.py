@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autofix.assess import Assessment, LossSpec, assess, best_constant, improvement_bounds
+from autofix.assess import Assessment, assess, improvement_bounds
+from autofix.best_constant import best_constant
 from autofix.data import Split, TrainingData
 from autofix.evidence import ReferenceProfile
+from autofix.loss_specs import LossSpec
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
 from autofix.references import flatten_inputs, reference_predictions
@@ -37,8 +39,11 @@ KEPT_SKILL_SHARE = 0.9
 KEPT_LOSS_RATIO = 1.25
 """... if it also leaves at most a quarter more of the constant's loss."""
 
-AS_GOOD_AS_PERFECT = 0.01
-"""A hundredth of the constant's loss is too little to be called a shortfall, whatever the references reach."""
+AS_GOOD_AS_PERFECT = 0.02
+"""A fiftieth of the constant's loss is too little to be called a shortfall, whatever the references reach."""
+
+KEPT_LOSS_SLACK = 0.01
+"""Loss, as a share of the constant's, that a smaller recipe may leave more than that in any case."""
 
 RUN_SHARE = 1 / 40
 """Share of the budget that one trial may take: enough for a ladder of trials and their confirmations."""
@@ -244,7 +249,7 @@ class Judge:
         smaller, best = self._mean_skills(recipe), self._mean_skills(accepted)
         return bool(
             np.all(smaller >= KEPT_SKILL_SHARE * best)
-            and np.all(1.0 - smaller <= KEPT_LOSS_RATIO * (1.0 - best) + AS_GOOD_AS_PERFECT)
+            and np.all(1.0 - smaller <= KEPT_LOSS_RATIO * (1.0 - best) + KEPT_LOSS_SLACK)
         )
 
     def _mean_skills(self, recipe: Recipe) -> np.ndarray:
@@ -360,7 +365,7 @@ def _reference_targets(target: np.ndarray, kind: str, output_shape: tuple[int, .
         if len(output_shape) != 1:
             return None
         labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
-        return labels if 0 <= labels.min() and labels.max() < output_shape[0] else None
+        return labels if labels.min() >= 0 and labels.max() < output_shape[0] else None
     if kind not in ("regression", "binary", "multilabel") or flat.shape[1] != int(np.prod(output_shape)):
         return None
     return flat.astype(np.float64)

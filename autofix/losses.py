@@ -11,8 +11,10 @@ import keras
 import numpy as np
 from scipy import special
 
-from autofix.assess import LOSS_NAMES, LOSS_OPTIONS, LossSpec, align_targets, custom_loss_spec, loss_spec
+from autofix.alignment import align_targets
 from autofix.errors import ModelError
+from autofix.loss_specs import LossSpec
+from autofix.numpy_losses import LOSS_NAMES, LOSS_OPTIONS, loss_spec
 
 MAX_ROW_GROUPS = 64
 """A loss that returns one number for a batch is called for this many parts of the rows: each call costs 0.3 ms."""
@@ -197,7 +199,7 @@ def _keras_spec(loss: Any, to_output: Callable[[np.ndarray], np.ndarray] | None)
         return float(values(y_true, y_pred).mean())
 
     name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
-    return custom_loss_spec(str(name), per_row, mean=mean, to_output=to_output)
+    return LossSpec(str(name), per_row, mean=mean, to_output=to_output)
 
 
 def _row_by_row(loss: Any, dtype: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:

@@ -1,6 +1,7 @@
 """The smallest sufficient recipe: remedies are dropped while the proven skill stays."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 
 from autofix.judge import Judge, Outcome
@@ -8,16 +9,16 @@ from autofix.recipe import Recipe
 
 
 
-def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool], None]) -> Outcome:
+def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool, float], None]) -> Outcome:
     """Drops remedies one at a time, then in pairs, for as long as what is left is proven and as good.
 
     This is the greedy half of delta debugging (Zeller & Hildebrandt 2002): the result has no single remedy, and no
-    pair, that could still go.
+    pair, that could still go - unless the budget runs out first.
 
     Args:
         judge: Runs and compares the recipes.
         outcome: Of the accepted recipe, repeat 0.
-        on_trial: Called with each smaller recipe's outcome and whether it was kept.
+        on_trial: Called with each smaller recipe's outcome, whether it was kept, and its seconds.
 
     Returns:
         The outcome of the smallest recipe.
@@ -29,18 +30,21 @@ def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool],
 
 
 def _best_smaller(
-    judge: Judge, current: Outcome, accepted: Outcome, on_trial: Callable[[Outcome, bool], None]
+    judge: Judge, current: Outcome, accepted: Outcome, on_trial: Callable[[Outcome, bool, float], None]
 ) -> Outcome | None:
     for n_dropped in (1, 2):
         kept = []
         for recipe in _subsets(current.recipe, n_dropped):
+            if judge.is_out_of_time:
+                return None
+            started = time.perf_counter()
             candidate = judge.run(recipe)
             keeps = (
                 judge.is_proven(candidate)
                 and judge.confirms(recipe)
                 and judge.keeps_skill(recipe, accepted.recipe)
             )
-            on_trial(candidate, keeps)
+            on_trial(candidate, keeps, time.perf_counter() - started)
             if keeps:
                 kept.append(candidate)
         if kept:

@@ -1,19 +1,21 @@
 """The watch: a Keras callback that looks at the predictions of a running training."""
 
 import dataclasses
+import functools
 import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from autofix.assess import Assessment, LossSpec, assess
+from autofix.assess import Assessment, assess
 from autofix.data import TrainingData, is_array_tree
 from autofix.errors import CollapseWarning
+from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 
 LOOK_ROWS = 256
@@ -23,7 +25,10 @@ LOOK_FACTOR = 2
 """Looks are at epochs 1, 2, 4, 8, ..., so that their number grows with the logarithm of the epochs."""
 
 PATIENCE_SHARE = 0.1
-"""Share of the epochs that a training may go without any skill before it is suspected."""
+"""Share of the epochs that a training may go without any skill before it is suspected ..."""
+
+PATIENCE_EPOCHS = 4
+"""... and epochs that it may in any case: a short training has hardly begun after a tenth."""
 
 WEAK_SKILL = 0.2
 """Skill on the looked-at rows, most often training rows, below which it is worth a tenth of a second to ask whether
@@ -55,14 +60,14 @@ class Look:
 
 def is_due(look: Look, epochs: int, *, is_last: bool) -> bool:
     """Whether a training should have some skill by now."""
-    return is_last or look.epoch >= PATIENCE_SHARE * epochs
+    return is_last or look.epoch >= max(PATIENCE_EPOCHS, PATIENCE_SHARE * epochs)
 
 
 def is_suspicious(looks: Sequence[Look], epochs: int, *, is_last: bool) -> bool:
     """Whether a training looks as if it would end collapsed.
 
     At its end, when it is collapsed. Before, when any output is not finite; or constant at two looks in a row; or
-    still without skill after a tenth of the epochs. A suspicion is no verdict: the control arm decides.
+    still without skill after a tenth of the epochs, at least four. A suspicion is no verdict: the control arm decides.
 
     Args:
         looks: In order; the last one is judged.
@@ -104,6 +109,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         self._given = (x, y)
         self._data: TrainingData | None = None
         self._losses: list[LossSpec | None] = []
+        self._predict: Callable[[Any], Any] = tf.identity
         self.looks: list[Look] = []
         self._has_warned = False
 
@@ -130,7 +136,8 @@ class CollapseMonitor(keras.callbacks.Callback):
         """Called at a look that raises a suspicion; warns, once a training."""
         if not self._has_warned:
             self._has_warned = True
-            warnings.warn(describe(self.looks[-1]), CollapseWarning, stacklevel=2)
+            advice = "Use autofix.fit to find and repair the cause."
+            warnings.warn(f"{describe(self.looks[-1])} {advice}", CollapseWarning, stacklevel=2)
 
     @property
     def _epochs(self) -> int:
@@ -164,12 +171,21 @@ class CollapseMonitor(keras.callbacks.Callback):
             data.x_structure, [_as_input(array[rows]) for array in data.inputs]
         )
         self._targets = [array[rows] for array in data.targets]
-        weights = data.sample_weights or [None] * len(data.targets)
+        weights: Sequence[np.ndarray | None] = data.sample_weights or [None] * len(data.targets)
         self._weights = [None if array is None else array[rows] for array in weights]
         self._losses = head_losses(self.model, keras.tree.pack_sequence_as(data.y_structure, self._targets))
+        self.watch_model()
+
+    def watch_model(self) -> None:
+        """Makes the forward pass of the looks: traced, for an eager one costs recurrent networks 20 times as much."""
+        model = self.model
+        # A call argument that the model's own signature lacks is refused.
+        arguments = {"training": False} if model._call_has_training_arg else {}
+        predict = functools.partial(model, **arguments)
+        self._predict = predict if model.run_eagerly else tf.function(predict, reduce_retracing=True)
 
     def _look(self, epoch: int) -> None:
-        outputs = self.model(self._x, training=False) if self.model._call_has_training_arg else self.model(self._x)
+        outputs = self._predict(self._x)
         predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
         heads = tuple(
             assess(target, prediction, loss, sample_weight=weights, output_name=name)
@@ -202,7 +218,9 @@ def describe(look: Look) -> str:
             f"{head.output_name}: {what} (spread {head.spread:.3g}, skill {head.skill:.3g}, "
             f"upper bound {head.skill_upper:.3g})"
         )
-    return f"After epoch {look.epoch}, {'; '.join(parts)}. Use autofix.fit to find and repair the cause."
+    if not parts:
+        parts = [f"{head.output_name}: the skill is only {head.skill:.3g}" for head in look.heads]
+    return f"After epoch {look.epoch}, {'; '.join(parts)}."
 
 
 def _arguments_of_running_fit() -> tuple[Any, Any]:

@@ -18,13 +18,14 @@ import tensorflow as tf
 
 from autofix import architecture
 from autofix.data import TrainingData
+from autofix.errors import ModelError
 from autofix.initialization import fresh_values
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
 from autofix.state import Snapshot, preserved_randomness
 
 CHUNK_STEPS = 512
-"""Steps a call of the compiled loop: long enough that a call's overhead (0.3 ms) does not count, short enough to
-stop on time."""
+"""Steps a call of the compiled loop: long enough that a call's overhead (0.3 ms) does not count; one shape for all
+horizons, so that one compilation serves them."""
 
 MEASURED_STEPS = 16
 """Steps timed first to compare ways to run; more are timed while they take less than `MEASURED_S`."""
@@ -36,8 +37,8 @@ SLOW_STEP_S = 5e-4
 """An XLA step slower than this is compared with a plain graph; a dense step takes 3e-6 to 1e-4 s."""
 
 XLA_COMPILATION_S = 0.6
-"""About what XLA's compilation costs a small dense network (up to 1.2 s for larger and recurrent ones). Work that a plain graph does
-faster than this is not worth it."""
+"""About what XLA's compilation costs a small dense network (up to 1.2 s for larger and recurrent ones). Work that a
+plain graph does faster than this is not worth it."""
 
 GRAPH_STEP_S = 4e-5
 """A plain graph's step of the smallest dense network, to guess the work before anything is measured."""
@@ -83,6 +84,8 @@ class ProbeEngine:
     ) -> None:
         self._model = model
         self._data = data
+        if initial is None:
+            _build_optimizer(model)
         self._initial = initial or Snapshot(model)
         self._planned_steps = planned_runs * data.total_steps
         self._programs: dict[tuple[Any, int], _Program] = {}
@@ -109,7 +112,6 @@ class ProbeEngine:
         steps: int | None = None,
         *,
         own_initialization: bool = False,
-        deadline: float | None = None,
     ) -> ProbeRun:
         """Trains the recipe from scratch and predicts every row of the sample.
 
@@ -119,7 +121,6 @@ class ProbeEngine:
             seed: Of the initial weights and the shuffles.
             steps: None for the user's full horizon.
             own_initialization: Whether to start from the user's own initial weights rather than fresh ones.
-            deadline: `time.perf_counter()` value at which to stop early; None for never.
 
         Returns:
             The predictions and the cost.
@@ -127,11 +128,16 @@ class ProbeEngine:
         started = time.perf_counter()
         rows = np.arange(self._data.n_training) if rows is None else rows
         program = self._program(recipe)
+        if program.mode == "keras" and recipe.of(RescaleOutputs):
+            raise ModelError(
+                "The outputs cannot be rescaled in a probe. Expected a model that is trained by Keras' train_step. "
+                f"Received: model={self._model!r}. Leave out 'standardize_targets'."
+            )
         steps = self._data.total_steps if steps is None else steps
         shuffle = bool(recipe.fit_arguments.get("shuffle", self._data.shuffle))
         index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=seed)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
-            done, predictions = program.train(self._input_tensors(recipe), index, _affine(recipe, self._data), deadline)
+            done, predictions = program.train(self._input_tensors(recipe), index, _affine(recipe, self._data))
         return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)
 
     def initial_values(self, recipe: Recipe, seed: int) -> list[tf.Tensor]:
@@ -150,18 +156,19 @@ class ProbeEngine:
         return self._programs[key]
 
     def _compile(self, recipe: Recipe, inserted: Recipe, batch_size: int) -> "_Program":
-        if inserted:
-            current = Snapshot(self._model)
-            try:
-                self._initial.restore()
+        current = Snapshot(self._model)
+        try:
+            # The learning rate too is the one that the user's training began with.
+            self._initial.restore()
+            model, initial = self._model, self._initial
+            if inserted:
                 with preserved_randomness(seed=0):
                     model = architecture.build(self._model, inserted)
-            finally:
-                current.restore()
-            initial = Snapshot(model, with_optimizer=False)
-        else:
-            model, initial = self._model, self._initial
-        program = _Program(model, initial, self._data, self._targets, self._weights, batch_size)
+                _build_optimizer(model)
+                initial = Snapshot(model)
+            program = _Program(model, initial, self._data, self._targets, self._weights, batch_size)
+        finally:
+            current.restore()
         program.choose_mode(self._input_tensors(recipe), self._planned_steps)
         return program
 
@@ -175,6 +182,12 @@ class ProbeEngine:
             self._inputs = {key: value for key, value in self._inputs.items() if not key}
             self._inputs[remedies] = [_tensor(array) for array in arrays]
         return self._inputs[remedies]
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    """Creates the optimizer's state, so that snapshots hold it."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 class _Program:
@@ -200,7 +213,10 @@ class _Program:
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
-        if not has_own_train_step(model):
+        if has_own_train_step(model):
+            # Not `train_on_batch`: it hands on three items where `fit` hands on two, and a train step may count them.
+            self._step = model.train_step if model.run_eagerly else tf.function(model.train_step, autograph=False)
+        else:
             self._optimizer = architecture.rescaled_optimizer(model.optimizer, 1.0, self._scaled_rate)
             self._optimizer.build(model.trainable_variables)
             self._fresh_slots = [tf.identity(variable.value) for variable in self._optimizer.variables]
@@ -247,7 +263,7 @@ class _Program:
 
         def seconds(steps: int) -> float:
             started = time.perf_counter()
-            self.train(inputs, index[:steps], affine, None)
+            self.train(inputs, index[:steps], affine)
             return time.perf_counter() - started
 
         with self.lent(0, own_initialization=True, rate_factor=1.0):
@@ -268,12 +284,21 @@ class _Program:
             for variable, value in self._fresh(seed):
                 variable.value.assign(value)
         if has_own_train_step(self.model):
-            if architecture.schedule_of(self.model.optimizer) is None:
-                self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) * rate_factor
+            if rate_factor != 1.0:
+                self._rescale_rate(rate_factor)
             return
         self._rate_factor.assign(rate_factor)
         for variable, value in zip(self._optimizer.variables, self._fresh_slots, strict=True):
             variable.value.assign(value)
+
+    def _rescale_rate(self, factor: float) -> None:
+        """The rate of the user's own optimizer, where a train step of the user's uses it."""
+        if architecture.schedule_of(self.model.optimizer) is not None:
+            raise ModelError(
+                "The learning-rate schedule cannot be probed. Expected a constant rate in a model with a train_step of "
+                f"its own. Received: model={self.model!r}. Multiply its rates yourself."
+            )
+        self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) * factor
 
     def _fresh(self, seed: int) -> list[tuple[Any, Any]]:
         """Fresh initial values; the latest seeds' are kept, because every trial asks for the same ones."""
@@ -284,7 +309,7 @@ class _Program:
         return self._drawn[seed]
 
     def train(
-        self, inputs: list[tf.Tensor], index: np.ndarray, affine: list[tuple[float, float]], deadline: float | None
+        self, inputs: list[tf.Tensor], index: np.ndarray, affine: list[tuple[float, float]]
     ) -> tuple[int, list[np.ndarray]]:
         """Trains on the batches and predicts all rows: steps done and one array an output."""
         scales = [(tf.constant(scale, tf.float32), tf.constant(offset, tf.float32)) for scale, offset in affine]
@@ -295,7 +320,7 @@ class _Program:
             padded[: len(chunk)] = chunk
             predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(len(chunk)), scales)
             done += len(chunk)
-            if done >= total or (deadline is not None and time.perf_counter() > deadline):
+            if done >= total:
                 return done, [np.asarray(array) for array in predictions]
 
     def _loop(
@@ -331,18 +356,20 @@ class _Program:
         leaves = keras.tree.flatten(predictions)
         if not scales:
             return predictions
-        scaled = [leaf * tf.cast(s, leaf.dtype) + tf.cast(o, leaf.dtype) for leaf, (s, o) in zip(leaves, scales, strict=True)]
+        scaled = [
+            leaf * tf.cast(s, leaf.dtype) + tf.cast(o, leaf.dtype) for leaf, (s, o) in zip(leaves, scales, strict=True)
+        ]
         return keras.tree.pack_sequence_as(predictions, scaled)
 
     def _train_batches(
         self, inputs: Any, targets: Any, weights: Any, index: np.ndarray, n_steps: int, scales: Any
     ) -> list[np.ndarray]:
-        """Keras' own step, for models that define one."""
+        """The model's own step, for those that define one."""
         for rows in index[: int(n_steps)]:
             x = self._pack_x([tf.gather(array, rows) for array in inputs])
             y = self._pack_y([tf.gather(array, rows) for array in targets])
             batch_weights = [tf.gather(array, rows) for array in weights]
-            self.model.train_on_batch(x, y, sample_weight=self._pack_y(batch_weights) if batch_weights else None)
+            self._step((x, y, self._pack_y(batch_weights)) if batch_weights else (x, y))
         predictions = self._call(self._pack_x(inputs), scales, training=False)
         return [np.asarray(leaf) for leaf in keras.tree.flatten(predictions)]
 
@@ -414,9 +441,7 @@ def batches(rows: np.ndarray, batch_size: int, steps: int, *, shuffle: bool, see
     rng = np.random.default_rng(seed)
     per_epoch = -(-len(rows) // batch_size)
     n_epochs = -(-steps // per_epoch) if steps else 0
-    epochs = [
-        np.resize(rng.permutation(rows) if shuffle else rows, per_epoch * batch_size) for _ in range(n_epochs)
-    ]
+    epochs = [np.resize(rng.permutation(rows) if shuffle else rows, per_epoch * batch_size) for _ in range(n_epochs)]
     index = np.concatenate(epochs) if epochs else np.zeros(0)
     return index.astype(np.int32).reshape(-1, batch_size)[:steps]
 

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import diagnose
-from autofix.assess import Assessment, LossSpec
+from autofix.assess import Assessment
 from autofix.console import Console
-from autofix.data import TrainingData
+from autofix.data import MIN_ROWS, TrainingData
 from autofix.escalate import (
     HOPELESS_TRIALS_A_RUNG,
     TRIALS_A_RUNG,
@@ -25,6 +25,7 @@ from autofix.escalate import (
 from autofix.evidence import ReferenceProfile
 from autofix.inspection import collect
 from autofix.judge import FLOOR, WEAK_SHARE, Judge, Outcome
+from autofix.loss_specs import LossSpec
 from autofix.minimize import minimize
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
@@ -107,6 +108,8 @@ class RepairShop:
 
     def expects_more_than(self, heads: Sequence[Assessment]) -> bool:
         """Whether the reference learners show that far more skill is to be had than was seen of the training."""
+        if self._data.n_training < MIN_ROWS:
+            return False
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references()
         expected = self.judge.expected
@@ -121,6 +124,8 @@ class RepairShop:
 
     def attempt(self) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began."""
+        if self._data.n_training < MIN_ROWS:
+            return self._too_few_rows()
         snapshot = Snapshot(self._model)
         try:
             with preserved_randomness(seed=self._settings.base_seed):
@@ -150,6 +155,10 @@ class RepairShop:
             initialization_seed=self._good_initialization(chosen) if chosen is not None else 0,
             seconds=dict(self._seconds),
         )
+
+    def _too_few_rows(self) -> Repair:
+        evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
+        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, 0, {})
 
     def _escalate(self, space: SearchSpace) -> None:
         rungs = space.rungs(self._settings.order)
@@ -250,9 +259,9 @@ class RepairShop:
         has_skill = any(record.skill_lower > FLOOR for record in self._records)
         return has_skill or (bool(self.judge.references) and self._references_have_skill())
 
-    def _record_smaller(self, outcome: Outcome, keeps: bool) -> None:
+    def _record_smaller(self, outcome: Outcome, keeps: bool, seconds: float) -> None:
         rung = self._records[-1].rung
-        record = _record(outcome, rung, {}, "minimal" if keeps else "rejected", outcome.seconds, "smaller recipe")
+        record = _record(outcome, rung, {}, "minimal" if keeps else "not minimal", seconds, "")
         self._records.append(record)
 
     def _show(self, record: TrialRecord) -> None:

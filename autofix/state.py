@@ -8,10 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state  # Keras' own generator cannot be reached otherwise
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 
 class Snapshot:
-    """The values of a model's variables, and of its optimizer's, at one moment.
+    """The values of a model's variables, of its metrics and its optimizer, at one moment.
 
     Args:
         model: Built.
@@ -19,7 +21,8 @@ class Snapshot:
     """
 
     def __init__(self, model: keras.Model, *, with_optimizer: bool = True) -> None:
-        self._variables = list(model.variables)
+        # Metrics are no part of `variables`, but a probe's loss moves them.
+        self._variables = [*model.variables, *getattr(model, "metrics_variables", ())]
         if with_optimizer and getattr(model, "optimizer", None) is not None:
             known = {id(variable) for variable in self._variables}
             self._variables += [v for v in model.optimizer.variables if id(v) not in known]
@@ -38,7 +41,7 @@ def _is_ref(variable: Any) -> bool:
 
 @contextlib.contextmanager
 def preserved_randomness(seed: int | None = None) -> Iterator[None]:
-    """Leaves the random generators of Python, NumPy and TensorFlow as they were.
+    """Leaves the random generators of Python, NumPy, TensorFlow and Keras as they were.
 
     Args:
         seed: What to seed them with inside; None leaves them where they are.
@@ -54,13 +57,20 @@ def preserved_randomness(seed: int | None = None) -> Iterator[None]:
 
 
 class RandomState:
-    """Where the global random generators of Python, NumPy and TensorFlow stand."""
+    """Where the global random generators of Python, NumPy, TensorFlow and Keras stand.
+
+    TensorFlow gives each new random op and dataset its seed from here. An op that ran eagerly keeps a state of its
+    own: resetting those would reset compiled trainings, so a second eager `tf.random` draw of one shape goes on.
+    """
 
     def __init__(self) -> None:
         self._python = random.getstate()
         self._numpy = np.random.get_state()
         # TensorFlow has no public way to read where its eager op seeds stand (seen up to 2.21).
-        self._tensorflow = _eager_rng().getstate() if _eager_rng() is not None else None
+        rng = _eager_rng()
+        self._tensorflow = None if rng is None else rng.getstate()
+        self._keras = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+        self._keras_state = None if self._keras is None else tf.identity(self._keras.state.value)
 
     def restore(self) -> None:
         """Puts the generators back."""
@@ -69,6 +79,9 @@ class RandomState:
         rng = _eager_rng()
         if rng is not None and self._tensorflow is not None:
             rng.setstate(self._tensorflow)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, self._keras)
+        if self._keras is not None:
+            self._keras.state.assign(self._keras_state)
 
 
 def _eager_rng() -> random.Random | None:

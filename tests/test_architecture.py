@@ -139,7 +139,8 @@ def test_normalization_and_rescaling_stand_around_the_untouched_network(builder)
     repaired = architecture.build(model, recipe)
     assert isinstance(repaired, keras.Sequential) == isinstance(model, keras.Sequential)
     x = rows_for(model)
-    arrays = recipe.remedies[0].transform(keras.tree.flatten(x))
+    (normalization,) = (remedy for remedy in recipe if isinstance(remedy, NormalizeInputs))
+    arrays = normalization.transform(keras.tree.flatten(x))
     inside = model.predict(keras.tree.pack_sequence_as(x, arrays), verbose=0)
     expected = keras.tree.map_structure(lambda array: 10.0 * array + 3.0, inside)
     keras.tree.map_structure(
@@ -352,10 +353,12 @@ def test_every_rate_of_a_schedule_is_rescaled(schedule):
     for step in (0, 5, 10, 15, 30, 60):
         assert float(rescaled(step)) == pytest.approx(0.01 * float(schedule(step)), rel=1e-5)
     optimizer = architecture.rescaled_optimizer(keras.optimizers.SGD(schedule), 0.01)
-    assert float(architecture.schedule_of(optimizer)(5)) == pytest.approx(0.01 * float(schedule(5)), rel=1e-5)
+    found = architecture.schedule_of(optimizer)
+    assert found is not None
+    assert float(found(5)) == pytest.approx(0.01 * float(schedule(5)), rel=1e-5)
 
 
-class OwnSchedule(schedules.LearningRateSchedule):
+class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         return 0.1
 

@@ -1,9 +1,11 @@
 import datetime
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from autofix.data import (
     CROSS_VALIDATION_ROWS,
@@ -27,7 +29,7 @@ def sample(y: np.ndarray, **arguments) -> TrainingData:
     return TrainingData.from_arrays(rows(len(y)), y, **arguments)
 
 
-def with_value(value: object, row: int, column: int, dtype: object = float) -> np.ndarray:
+def with_value(value: object, row: int, column: int, dtype: DTypeLike = float) -> np.ndarray:
     array = rows(20).astype(dtype)
     array[row, column] = value
     return array
@@ -195,8 +197,8 @@ def test_a_validation_split_takes_the_rows_that_keras_takes(share):
 
 
 def test_a_validation_split_goes_through_trees_and_leaves_missing_weights_out():
-    x, y = {"a": rows(10), "b": [rows(10, 3)]}, rows(10)
-    training, validation = split_validation(x, y, None, 0.2)
+    x: Any = {"a": rows(10), "b": [rows(10, 3)]}
+    training, validation = split_validation(x, rows(10), None, 0.2)
     assert training[0]["b"][0].shape == (8, 3)
     assert training[2] is None
     assert len(validation) == 2
@@ -274,7 +276,7 @@ def test_watched_rows_are_spread_over_the_training_rows():
 def test_large_data_is_sampled_in_the_users_order_with_rows_kept_together():
     n_rows, n_validation = MAX_SAMPLE_ROWS + 1000, MAX_HELD_OUT_ROWS + 500
     number, held_out = np.arange(n_rows), np.arange(n_validation)
-    arguments = {"validation_data": (-held_out[:, None], -held_out)}
+    arguments: Any = {"validation_data": (-held_out[:, None], -held_out)}
     data = TrainingData.from_arrays(number[:, None], number, number.astype(float), **arguments)
     assert (data.n_training, data.n_held_out, data.n_rows) == (MAX_SAMPLE_ROWS, MAX_HELD_OUT_ROWS, n_rows)
     np.testing.assert_array_equal(data.inputs[0][:, 0], data.targets[0])

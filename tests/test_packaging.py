@@ -40,8 +40,7 @@ def test_every_strategy_file_has_its_entry_point_and_the_reverse():
     modules = {path.stem for path in (ROOT / "strategies").glob("*.py")} - {"__init__"}
     entry_points = PYPROJECT["project"]["entry-points"]["autofix.strategies"]
     expected = {
-        name: f"autofix.strategies.{name}:{''.join(word.capitalize() for word in name.split('_'))}"
-        for name in modules
+        name: f"autofix.strategies.{name}:{''.join(word.capitalize() for word in name.split('_'))}" for name in modules
     }
     assert entry_points == expected
 

@@ -56,7 +56,8 @@ class TrialRecord:
         spread: Of the held-out predictions, the largest over outputs.
         seconds: Wall time of the trial.
         status: `"control"`, `"rejected"`, `"proven"` (better than control and floor), `"accepted"` (proven, and
-            as good as the reference lets expect), `"minimal"` (proven while dropping remedies) or `"failed"`.
+            as good as the references let expect) or `"failed"`; while dropping remedies `"minimal"` (it keeps the
+            proven skill) or `"not minimal"`.
         note: Why it failed or was rejected, empty otherwise.
     """
 

@@ -72,12 +72,18 @@ def headline(record: RunRecord) -> str:
 def _verdict(record: RunRecord) -> str:
     words: dict[str, Callable[[RunRecord], str]] = {
         "healthy": lambda _: "the model learns; nothing was changed.",
-        "repaired": lambda _: "the model was failing; the fix below is proven on held-out rows.",
+        "repaired": _repaired,
         "unlearnable": _unlearnable,
         "unrepaired": _unrepaired,
         "not_assessed": lambda _: "nothing to compare predictions with; the model was trained as it is.",
     }
     return words[record.verdict](record) if record.verdict in words else ""
+
+
+def _repaired(record: RunRecord) -> str:
+    was_failing = any(one.is_collapsed for one in record.before)
+    what = "was failing" if was_failing else "fell far short"
+    return f"the model {what}; the fix below is proven on held-out rows."
 
 
 def _unlearnable(record: RunRecord) -> str:
@@ -106,6 +112,11 @@ def _unrepaired(record: RunRecord) -> str:
         return "the model is failing and nothing could be tried; it was trained as it is."
     best = max(tried, key=lambda trial: _sortable(trial.skill))
     change = " + ".join(best.recipe.strategies) or "no change"
+    if any(trial.status in ("accepted", "minimal") for trial in tried):
+        return (
+            f"the model is failing. A repair was proven in trials ({change}), but the training with it did not hold; "
+            "the model was trained as it is."
+        )
     return (
         f"the model is failing and none of {_count(len(tried), 'trial')} proved a repair; it was trained as "
         f"it is. Best tried: {change}, skill {_number(best.skill)} {_bounds(best)}."
@@ -166,18 +177,25 @@ def _code(code: str) -> list[str]:
 
 
 def _rungs(trials: Sequence[TrialRecord]) -> list[str]:
-    """One line a rung; trials that only dropped remedies come last."""
-    rungs: dict[tuple[bool, int], list[TrialRecord]] = {}
+    """One line a rung, with the strategies it adds; trials that only dropped remedies come last."""
+    rungs: dict[int, list[TrialRecord]] = {}
+    smaller = [trial for trial in trials if trial.status in ("minimal", "not minimal")]
     for trial in trials:
-        rungs.setdefault((trial.status == "minimal", trial.rung), []).append(trial)
-    rows = []
-    for (is_minimal, rung), members in rungs.items():
-        names = "control" if rung == 0 else " + ".join(strategies_of(members)) or "no change"
-        label = f"{rung} {'smaller: ' if is_minimal else ''}{names}"
-        outcome = _outcome(members)
-        rows.append((label, outcome, f"{sum(trial.seconds for trial in members):.1f} s"))
-    width = min(max((len(label) for label, _, _ in rows), default=0), 44)
-    return [f"{_shortened(label, width):<{width}}  {outcome}  {seconds}".rstrip() for label, outcome, seconds in rows]
+        if trial not in smaller:
+            rungs.setdefault(trial.rung, []).append(trial)
+    rows, known = [], set[str]()
+    for rung, members in rungs.items():
+        added = [name for name in strategies_of(members) if name not in known]
+        known.update(added)
+        label = "control" if rung == 0 else " ".join(f"+ {name}" for name in added) or "no change"
+        rows.append((f"{rung} {label}", members))
+    if smaller:
+        rows.append(("smaller recipes", smaller))
+    width = min(max((len(label) for label, _ in rows), default=0), 36)
+    return [
+        f"{_shortened(label, width):<{width}}  {_outcome(members)}  {sum(trial.seconds for trial in members):.1f} s"
+        for label, members in rows
+    ]
 
 
 def strategies_of(trials: Iterable[TrialRecord]) -> list[str]:
@@ -194,8 +212,13 @@ def best_of(trials: Iterable[TrialRecord]) -> TrialRecord | None:
 def _outcome(trials: Sequence[TrialRecord]) -> str:
     best = best_of(trials)
     statuses = {trial.status for trial in trials}
+    if "minimal" in statuses or "not minimal" in statuses:
+        kept = [trial for trial in trials if trial.status == "minimal"]
+        smallest = min(kept, key=lambda trial: len(trial.recipe), default=None)
+        found = "none sufficient" if smallest is None else f"{' + '.join(smallest.recipe.strategies)} suffices"
+        return f"{_count(len(trials), 'trial')}, {found}"
     won = next((f", {status}" for status in ("accepted", "proven") if status in statuses), "")
-    skill = "no skill to measure" if best is None else f"best skill {_number(best.skill)} {_bounds(best)}"
+    skill = "no skill to measure" if best is None else f"skill {_number(best.skill)} {_bounds(best)}"
     return f"{_count(len(trials), 'trial')}, {skill}{won}"
 
 

@@ -82,15 +82,14 @@ def test_a_repaired_page_tells_the_whole_story():
         notes=("The data was read once.",),
         seconds={"watch": 0.1, "trials": 1.2, "total": 1.5},
     )
-    lowered = "1 lower_learning_rate"
     assert render(record).splitlines()[1:] == [
         "seen      epoch 2, spread 0.000, skill -0.010 [-0.050, 0.020] on 33 rows",
         "reference linear reaches skill 0.980 [0.970, 0.990] on the same rows",
         "cause     learning_rate_too_high (90%): The rate of 1 is 1000 times the default.",
         "fix       optimizer=keras.optimizers.Adam(0.01)   # was 1",
-        "rungs     0 control                       1 trial, no skill to measure  0.2 s",
-        f"          {lowered}           2 trials, best skill 0.970 [0.870, 1.070], accepted  0.5 s",
-        "          1 smaller: lower_learning_rate  1 trial, best skill 0.960 [0.860, 1.060]  0.2 s",
+        "rungs     0 control                1 trial, no skill to measure  0.2 s",
+        "          1 + lower_learning_rate  2 trials, skill 0.970 [0.870, 1.070], accepted  0.5 s",
+        "          smaller recipes          1 trial, lower_learning_rate suffices  0.2 s",
         "after     spread 0.980, skill 0.970 [0.950, 0.980] on 33 rows",
         "left out  add_hidden_layers: The model is subclassed.",
         "note      The data was read once.",
