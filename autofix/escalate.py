@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import shutil
 import tempfile
 import warnings
@@ -32,6 +33,9 @@ HOPELESS_TRIALS_A_RUNG = 2
 
 NEVER = 1_000_000
 """KerasTuner aborts a search after this many failures in a row; a failed recipe says nothing about the next."""
+
+MEASURES = ("skill", "skill_lower", "skill_upper", "spread")
+"""Fields of a record that may be NaN or infinite."""
 
 Values = dict[str, Any]
 
@@ -138,7 +142,7 @@ class SearchSpace:
 
 def choices(setting: Any) -> list[Any]:
     """The values of a KerasTuner hyperparameter that a sweep tries, its default first."""
-    if setting.conditions and len(setting.conditions) > 1:
+    if setting.conditions:
         raise StrategyError(
             f"A setting is conditional. Expected settings that are always active. Received: {setting.name!r}. "
             "Choose between settings in prescribe() instead."
@@ -199,7 +203,8 @@ class EscalationOracle(keras_tuner.Oracle):
     def _next(self) -> Proposal | None:
         if not self.records:
             return Proposal(0, (), {})
-        tried = {_key_of(record) for record in self.records}
+        # Of proposals, not of records: a strategy that prescribes nothing here is in the one and not in the other.
+        tried = {proposal.key for proposal in self.proposals.values()}
         for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
                 continue
@@ -247,14 +252,14 @@ class EscalationOracle(keras_tuner.Oracle):
     def get_state(self) -> dict[str, Any]:
         return {
             **super().get_state(),
-            "records": [record.to_dict() for record in self.records],
+            "records": [_strict(record) for record in self.records],
             "proposals": {trial_id: dataclasses.asdict(proposal) for trial_id, proposal in self.proposals.items()},
             "is_stopped": self.is_stopped,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self.records = [TrialRecord.from_dict(record) for record in state["records"]]
+        self.records = [_from_strict(record) for record in state["records"]]
         self.proposals = {
             trial_id: Proposal(values["rung"], tuple(values["strategies"]), values["values"])
             for trial_id, values in state["proposals"].items()
@@ -277,8 +282,14 @@ def _write_atomically(path: str | Path, state: Any) -> None:
     temporary.replace(path)
 
 
-def _key_of(record: TrialRecord) -> str:
-    return Proposal(record.rung, record.recipe.strategies, record.values).key
+def _strict(record: TrialRecord) -> dict[str, Any]:
+    """The record as strict JSON values: JSON has no NaN, which failed trials have."""
+    values = record.to_dict()
+    return {**values, **{name: str(values[name]) for name in MEASURES if not math.isfinite(values[name])}}
+
+
+def _from_strict(values: dict[str, Any]) -> TrialRecord:
+    return TrialRecord.from_dict({**values, **{name: float(values[name]) for name in MEASURES}})
 
 
 class EscalationTuner(keras_tuner.Tuner):

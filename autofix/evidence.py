@@ -187,7 +187,9 @@ def _order_drift(values: np.ndarray, kind: str) -> float:
     column = values[:, 0]
     if len(column) < 3 or np.ptp(column) == 0.0:
         return 0.0
-    ranks = np.argsort(np.argsort(column))
+    # Equal values share their middle rank: ranked by row, ties alone would look like drift.
+    _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - counts / 2)[inverse]
     return float(abs(np.corrcoef(np.arange(len(column)), ranks)[0, 1]))
 
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from autofix.adopt import Adoption, CallbackStates, is_raised_by, training_stream
 from autofix.console import Console
 from autofix.data import TrainingData, is_array_tree, split_validation
-from autofix.errors import AutofixError, CollapseWarning, ModelError, UnrepairedError
-from autofix.loss_specs import LossSpec
+from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.repair import Repair, RepairShop
 from autofix.report import Report
@@ -212,7 +210,9 @@ class _Run:
 
     def _adopt(self, watch: "_Watch", repair: Repair) -> keras.callbacks.History:
         """Steps 6 and 7: the model takes over the repair, trains as the user asked, and is checked again."""
-        assert repair.outcome is not None and watch.shop is not None and watch.initial is not None
+        assert repair.outcome is not None
+        assert watch.shop is not None
+        assert watch.initial is not None
         recipe = repair.outcome.recipe
         started = time.perf_counter()
         values = watch.shop.engine.initial_values(recipe, repair.initialization_seed)
@@ -359,7 +359,8 @@ class _Watch(CollapseMonitor):
             self.model.stop_training = True
 
     def _open_shop(self) -> RepairShop:
-        assert self._data is not None and self.initial is not None
+        assert self._data is not None
+        assert self.initial is not None
         self.watch_s = time.perf_counter() - self._began
         projected = self.watch_s / self.looks[-1].epoch * self._epochs
         budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
@@ -378,7 +379,7 @@ class _Watch(CollapseMonitor):
         """Nothing that fails in here may harm the user's training: it goes on, unwatched."""
         try:
             step(*arguments)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self._data = None
             self.repair = None
             self.notes.append(f"autofix failed and left the training alone: {error!r}")

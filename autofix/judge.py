@@ -344,9 +344,7 @@ def _constant_losses(
     """The loss of each held-out row under the best constant of its split's training part."""
     constants = [
         np.broadcast_to(
-            best_constant(
-                target[train_rows], loss, output_shape, None if weights is None else weights[train_rows]
-            ),
+            best_constant(target[train_rows], loss, output_shape, None if weights is None else weights[train_rows]),
             (len(test_rows), *output_shape),
         )
         for train_rows, test_rows in splits

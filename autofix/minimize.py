@@ -8,7 +8,6 @@ from autofix.judge import Judge, Outcome
 from autofix.recipe import Recipe
 
 
-
 def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool, float], None]) -> Outcome:
     """Drops remedies one at a time, then in pairs, for as long as what is left is proven and as good.
 
@@ -39,11 +38,7 @@ def _best_smaller(
                 return None
             started = time.perf_counter()
             candidate = judge.run(recipe)
-            keeps = (
-                judge.is_proven(candidate)
-                and judge.confirms(recipe)
-                and judge.keeps_skill(recipe, accepted.recipe)
-            )
+            keeps = judge.is_proven(candidate) and judge.confirms(recipe) and judge.keeps_skill(recipe, accepted.recipe)
             on_trial(candidate, keeps, time.perf_counter() - started)
             if keeps:
                 kept.append(candidate)

@@ -167,11 +167,9 @@ class CollapseMonitor(keras.callbacks.Callback):
         if data is None:
             return
         rows = data.watch_rows(LOOK_ROWS)
-        self._x = keras.tree.pack_sequence_as(
-            data.x_structure, [_as_input(array[rows]) for array in data.inputs]
-        )
+        self._x = keras.tree.pack_sequence_as(data.x_structure, [_as_input(array[rows]) for array in data.inputs])
         self._targets = [array[rows] for array in data.targets]
-        weights: Sequence[np.ndarray | None] = data.sample_weights or [None] * len(data.targets)
+        weights = [None] * len(data.targets) if data.sample_weights is None else data.sample_weights
         self._weights = [None if array is None else array[rows] for array in weights]
         self._losses = head_losses(self.model, keras.tree.pack_sequence_as(data.y_structure, self._targets))
         self.watch_model()
@@ -195,7 +193,6 @@ class CollapseMonitor(keras.callbacks.Callback):
             if loss is not None
         )
         self.looks.append(Look(epoch, heads))
-
 
     def _names(self) -> list[str]:
         """Names of the outputs for messages."""

@@ -151,9 +151,7 @@ class RescaleOutputs(Remedy):
         for index, (scale, offset) in enumerate(zip(self.scale, self.offset, strict=True)):
             if scale is not None and offset is not None:
                 where = "as the last layer" if len(self.scale) == 1 else f"after output {index}"
-                lines.append(
-                    f"keras.layers.Rescaling(scale={_number(scale)}, offset={_number(offset)})   # {where}"
-                )
+                lines.append(f"keras.layers.Rescaling(scale={_number(scale)}, offset={_number(offset)})   # {where}")
         if self.learning_rate_factor != 1.0:
             lines.append(f"optimizer.learning_rate *= {_number(self.learning_rate_factor)}")
         return lines
@@ -293,8 +291,7 @@ class Recipe:
         """A new model with the recipe in it; compiled when `model` is. `fit_arguments` are left to the caller.
 
         Args:
-            model: A built Sequential or functional Keras model; any built model for a recipe that needs no
-                surgery. Not changed.
+            model: A built Sequential or functional Keras model. Not changed.
 
         Returns:
             The new model, with the weights of `model` in every layer that kept its shape.

@@ -276,9 +276,7 @@ class RepairShop:
             self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
 
 
-def _record(
-    outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str
-) -> TrialRecord:
+def _record(outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str) -> TrialRecord:
     return TrialRecord(
         rung=rung,
         recipe=outcome.recipe,

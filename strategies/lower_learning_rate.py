@@ -51,4 +51,4 @@ class LowerLearningRate(Strategy):
         if case.evidence.fit.total_steps >= LONG_TRAINING_STEPS:
             multiples = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0, 100.0)
         factors = [multiple * model.default_learning_rate / model.learning_rate for multiple in multiples]
-        return [float(f"{factor:.6g}") for factor in factors if abs(factor - 1.0) > SAME]
+        return [float(f"{factor:.12g}") for factor in factors if abs(factor - 1.0) > SAME]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -77,7 +79,9 @@ def test_fit_on_a_stream_ends_where_fit_on_the_arrays_ends(make_model, plane):
     x, y = plane[0][:50], plane[1][:50]
     model, other = make_model(), make_model()
     model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0)
-    other.fit(training_stream(x, y, None, 16, shuffle=False, seed=0), steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)
+    other.fit(
+        training_stream(x, y, None, 16, shuffle=False, seed=0), steps_per_epoch=4, epochs=2, shuffle=False, verbose=0
+    )
     for own, streamed in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(own, streamed, rtol=1e-5, atol=1e-6)
 
@@ -173,7 +177,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.count = 0
-        self.seen = {"loss": [], "best": (None, [])}
+        self.seen: dict[str, Any] = {"loss": [], "best": (None, [])}
         self.array = np.zeros(2)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -184,12 +184,10 @@ def test_it_stops_when_the_judge_says_so():
 
 
 def test_failed_trials_do_not_end_the_search():
-    judge = ToyJudge(total, failing=range(1, 6))
-    oracle = search(judge)
-    failed = [record for record in oracle.records if record.status == "failed"]
-    assert len(failed) == 5
+    oracle = search(ToyJudge(total, failing=range(2, 6)))
+    assert [record.status for record in oracle.records[2:6]] == ["failed"] * 4
+    assert {record.status for record in oracle.records[6:]} == {"rejected"}
     assert oracle.records[-1].rung == 3
-    assert oracle.records[-1].status == "rejected"
 
 
 def test_a_search_where_all_fail_ends():
@@ -310,17 +308,6 @@ def test_every_kind_of_setting_is_swept_from_its_default():
     assert found["many/flag"] == [True, False]
     assert found["many/fixed"] == ["as it is"]
     assert found["many/value"] == [1, 2, 3]
-
-
-def test_a_numeric_setting_is_swept_in_the_same_order_in_every_process():
-    class Rate(Toy):
-        name = "rate"
-
-        def prescribe(self, hp, case):
-            return SetFitArgument(self.name, name="batch_size", value=hp.Float("rate", 1e-4, 1.0, default=0.5))
-
-    swept = space_of((Rate(),)).settings["rate/rate"][1:]
-    assert swept == sorted(swept)
 
 
 # Resume

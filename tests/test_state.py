@@ -36,9 +36,13 @@ def test_what_is_drawn_inside_does_not_show_outside(source, seed):
     with preserved_randomness(seed):
         DRAWS[source]()
     first = DRAWS[source]()
-    with pytest.raises(KeyError), preserved_randomness(seed):
+
+    def draw_and_fail():
         DRAWS[source]()
         raise KeyError
+
+    with pytest.raises(KeyError), preserved_randomness(seed):
+        draw_and_fail()
     assert [first, DRAWS[source]()] == expected
 
 

@@ -1,0 +1,208 @@
+import ast
+import copy
+import dataclasses
+import json
+import pathlib
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import autofix.strategies
+from autofix.data import TrainingData
+from autofix.errors import ModelError
+from autofix.inspection import collect
+from autofix.recipe import Recipe, Remedy
+from autofix.strategy import Case, Strategy, resolve_strategies
+
+STRATEGIES = resolve_strategies(None)
+BY_NAME = {strategy.name: strategy for strategy in STRATEGIES}
+layers = keras.layers
+
+
+def program(optimizer="adam", x_scale=100.0, y_scale=50.0, x=None, y=None, stack=None, loss="mse", **fit):
+    """A model and the evidence of its training, on data that every strategy has something to say about."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(3.0, 1.0, (100, 2)) * [x_scale, 1.0] if x is None else x
+    y = np.sort(rng.normal(2.0, 1.0, (100, 1)), axis=0) * y_scale if y is None else y
+    model = keras.Sequential([keras.Input(x.shape[1:]), *(stack or [layers.Dense(4), layers.Dense(1)])])
+    model.compile(optimizer, loss)
+    data = TrainingData.from_arrays(x, y, **{"shuffle": False, "batch_size": 16, "epochs": 2, **fit})
+    return model, Case(collect(model, data, ["regression" if loss == "mse" else "multiclass"]))
+
+
+def changed(case, **model):
+    evidence = case.evidence
+    return dataclasses.replace(
+        case, evidence=dataclasses.replace(evidence, model=dataclasses.replace(evidence.model, **model))
+    )
+
+
+def prescribe(name, case, **values):
+    hp = keras_tuner.HyperParameters()
+    for key, value in values.items():
+        hp.Fixed(key, value)
+    return BY_NAME[name].prescribe(hp, case)
+
+
+def settings(strategy, case):
+    """Every value of every hyperparameter of a strategy's space, one changed at a time."""
+    space = keras_tuner.HyperParameters()
+    strategy.prescribe(space, case)
+    yield {}
+    for parameter in space.space:
+        for value in parameter.values:
+            yield {parameter.name: value}
+
+
+@pytest.fixture(scope="module")
+def failing():
+    return program()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
+class TestEveryStrategy:
+    def test_it_declares_what_it_is(self, strategy):
+        assert isinstance(strategy, Strategy)
+        assert strategy.treats
+        assert type(strategy).__module__.split(".")[-1] == strategy.name
+
+    def test_its_remedies_are_the_same_for_the_same_case_and_values(self, strategy, failing):
+        case = failing[1]
+        before = copy.deepcopy(case)
+        for values in settings(strategy, case):
+            remedies = [prescribe(strategy.name, case, **values) for _ in range(2)]
+            assert remedies[0] == remedies[1]
+            assert remedies[0] is not None
+            assert remedies[0].strategy == strategy.name
+        assert case == before
+
+    def test_its_remedies_go_through_json(self, strategy, failing):
+        for values in settings(strategy, failing[1]):
+            remedy = prescribe(strategy.name, failing[1], **values)
+            assert Remedy.from_dict(json.loads(json.dumps(remedy.to_dict()))) == remedy
+
+    def test_its_code_reads_as_keras_code(self, strategy, failing):
+        for values in settings(strategy, failing[1]):
+            lines = prescribe(strategy.name, failing[1], **values).code()
+            assert lines
+            for line in lines:
+                ast.parse(f"f({line}\n)" if "=keras." in line else line)
+                assert "keras." in line or "model.fit(" in line or "optimizer." in line
+
+    def test_its_remedies_are_applied_and_the_model_trains(self, strategy, failing):
+        model, case = failing
+        recipe = Recipe((prescribe(strategy.name, case),))
+        assert recipe.needs_surgery == strategy.needs_surgery
+        repaired = recipe.apply(model)
+        x = np.random.default_rng(1).normal(size=(16, 2))
+        assert np.isfinite(repaired.fit(x, np.ones((16, 1)), verbose=0).history["loss"][0])
+        assert recipe.code()
+
+    def test_its_file_says_what_it_does_and_from_where(self, strategy):
+        (folder,) = autofix.strategies.__path__
+        text = ast.get_docstring(ast.parse((pathlib.Path(folder) / f"{strategy.name}.py").read_text()))
+        assert text is not None
+        for part in ("Changes:", "Helps when:", "Costs:", "Never touches:", "Source:"):
+            assert part in text
+
+
+class OwnCall(keras.Model):
+    def call(self, inputs):
+        return inputs[:, :1]
+
+
+@pytest.mark.parametrize("name", [strategy.name for strategy in STRATEGIES if strategy.needs_surgery])
+def test_a_network_that_takes_no_surgery_refuses_the_remedies_that_need_it(name, failing):
+    model = OwnCall()
+    model(np.zeros((1, 2)))
+    with pytest.raises(ModelError):
+        Recipe((prescribe(name, failing[1]),)).apply(model)
+
+
+def test_inputs_come_out_standard():
+    x = np.random.default_rng(0).normal(500.0, [100.0, 0.01], (100, 2))
+    _, case = program(x=x)
+    (scaled,) = prescribe("standardize_inputs", case).transform([x])
+    np.testing.assert_allclose(scaled.mean(axis=0), 0.0, atol=1e-2)
+    np.testing.assert_allclose(scaled.std(axis=0), 1.0, atol=1e-2)
+
+
+def test_constant_features_stay_finite():
+    x = np.column_stack([np.full(100, 7.0), np.arange(100.0)])
+    (scaled,) = prescribe("standardize_inputs", program(x=x)[1]).transform([x])
+    assert (scaled[:, 0] == 0.0).all()
+    assert np.isfinite(scaled).all()
+
+
+def test_the_robust_scale_is_offered_where_outliers_make_the_deviation():
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    assert list(settings(BY_NAME["standardize_inputs"], program(x=x)[1])) == [{}]
+    x[0] = 1e6
+    case = program(x=x)[1]
+    assert {"robust": True} in list(settings(BY_NAME["standardize_inputs"], case))
+    (scaled,) = prescribe("standardize_inputs", case, robust=True).transform([x])
+    np.testing.assert_allclose(scaled[1:].std(axis=0), 1.0, atol=0.3)
+
+
+def test_token_ids_are_not_standardized():
+    x = np.random.default_rng(0).integers(0, 9, (100, 3))
+    stack = [layers.Embedding(9, 2), layers.Flatten(), layers.Dense(1)]
+    assert prescribe("standardize_inputs", program(x=x, stack=stack)[1]) is None
+    assert prescribe("standardize_inputs", program(x=x)[1]) is not None
+
+
+@pytest.mark.parametrize("rate", [1.0, 1e-6])
+def test_rates_around_the_default_are_offered_whatever_the_rate_was(rate):
+    case = program(keras.optimizers.Adam(rate))[1]
+    rates = [values["factor"] * rate for values in settings(BY_NAME["lower_learning_rate"], case) if values]
+    assert min(rates) == pytest.approx(0.0001, rel=1e-3)
+    assert max(rates) == pytest.approx(0.1, rel=1e-3)
+    assert all(values.get("factor") != 1.0 for values in settings(BY_NAME["lower_learning_rate"], case))
+
+
+def test_a_rate_that_cannot_be_rescaled_is_left_alone():
+    assert prescribe("lower_learning_rate", changed(program()[1], can_rescale_rate=False)) is None
+    assert prescribe("lower_learning_rate", changed(program()[1], learning_rate=None)) is None
+
+
+def test_layers_are_only_added_where_there_is_a_place_for_them():
+    assert prescribe("add_hidden_layers", changed(program()[1], can_insert=False)) is None
+
+
+def test_rows_that_are_shuffled_are_not_shuffled_again():
+    assert prescribe("reshuffle", program(shuffle=True)[1]) is None
+
+
+def test_batch_sizes_on_offer_differ_from_the_users_and_fit_the_rows():
+    for batch_size, expected in ((16, {8, 32}), (8, {32}), (32, {8})):
+        case = program(batch_size=batch_size)[1]
+        sizes = {values["batch_size"] for values in settings(BY_NAME["resize_batches"], case) if values}
+        assert sizes == expected
+
+
+def test_targets_are_scaled_back_by_their_own_deviation_and_mean():
+    y = np.random.default_rng(0).normal(300.0, 40.0, (100, 1))
+    remedy = prescribe("standardize_targets", program(y=y)[1])
+    assert remedy.scale == pytest.approx((y.std(),))
+    assert remedy.offset == pytest.approx((y.mean(),))
+    assert remedy.learning_rate_factor == 1.0
+
+
+def test_the_rate_is_corrected_for_optimizers_that_feel_the_scale():
+    y = np.random.default_rng(0).normal(300.0, 40.0, (100, 1))
+    remedy = prescribe("standardize_targets", program("sgd", y=y)[1])
+    assert remedy.learning_rate_factor == pytest.approx(y.std() ** -2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"stack": [layers.Dense(1, activation="sigmoid")]},
+        {"y": np.arange(100) % 3, "stack": [layers.Dense(3)], "loss": "sparse_categorical_crossentropy"},
+        {"y": np.full((100, 1), 7.0)},
+    ],
+)
+def test_bounded_classified_and_constant_targets_are_not_scaled(arguments):
+    assert prescribe("standardize_targets", program(**arguments)[1]) is None
