@@ -6,7 +6,7 @@ arrays. Nothing is ever written to the user's arrays.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,7 @@ class TrainingData:
         shuffle: bool = True,
         steps_per_epoch: int | None = None,
         validation_data: Any = None,
+        takes_text: bool = False,
         seed: int = 0,
     ) -> "TrainingData":
         """The sample of what `fit` got, after every check that Keras does not make.
@@ -155,6 +156,7 @@ class TrainingData:
             shuffle: As in `fit`.
             steps_per_epoch: None for one pass over the rows.
             validation_data: `(x, y)` or `(x, y, sample_weight)` of arrays, or None.
+            takes_text: Whether the model has inputs of text.
             seed: Of the sample.
 
         Raises:
@@ -162,7 +164,7 @@ class TrainingData:
         """
         training = _flatten(x, y, sample_weight, "")
         n_rows = _check_lengths(training)
-        _check_values(training)
+        _check_values(training, takes_text)
         if class_weight is not None and training.weights is None and len(training.targets) == 1:
             training = training.weighted(_class_weights(training.targets[0], class_weight))
         leaves = training.take(_sample(n_rows, MAX_SAMPLE_ROWS, seed))
@@ -170,7 +172,7 @@ class TrainingData:
         if validation_data is not None:
             held_out = _flatten(*_unpack(validation_data), "validation ")
             n_held_out = _check_lengths(held_out)
-            _check_values(held_out)
+            _check_values(held_out, takes_text)
             leaves = leaves.extend(held_out.take(_sample(n_held_out, MAX_HELD_OUT_ROWS, seed)))
         batch_size = batch_size or (math.ceil(n_rows / steps_per_epoch) if steps_per_epoch else DEFAULT_BATCH_SIZE)
         return cls(
@@ -282,6 +284,20 @@ def split_validation(x: Any, y: Any, sample_weight: Any, share: float) -> tuple[
     return training, validation if sample_weight is not None else validation[:2]
 
 
+def by_position(tree: Any, names: Sequence[str] | None, structure: Any) -> Any:
+    """Data given by name as a list in the order of the model's inputs or outputs, where these are a list.
+
+    A tree of names flattens in alphabetical order, a list in its own: layers and statistics would be mixed up.
+
+    Args:
+        tree: Of arrays.
+        names: The model's names of its inputs or outputs; None when it has none.
+        structure: How the model itself holds them.
+    """
+    is_named = isinstance(tree, Mapping) and not isinstance(structure, Mapping)
+    return [tree[name] for name in names] if is_named and names and set(tree) == set(names) else tree
+
+
 def is_array_tree(*trees: Any) -> bool:
     """Whether every leaf is an array or a tensor: what this module can sample."""
     import keras
@@ -331,10 +347,10 @@ def _check_lengths(leaves: _Leaves) -> int:
     return next(iter(lengths.values()))
 
 
-def _check_values(leaves: _Leaves) -> None:
+def _check_values(leaves: _Leaves, takes_text: bool) -> None:
     n_inputs = len(leaves.inputs)
     for index, (name, array) in enumerate(leaves.all()):
-        is_text_input = index < n_inputs and array.dtype.kind in "SU"
+        is_text_input = index < n_inputs and (array.dtype.kind in "SU" or (takes_text and array.dtype.kind == "O"))
         if array.dtype.kind in "OSUM" and not is_text_input:
             raise DataError(
                 f"{name} does not hold numbers. Expected a numeric array. Received: {name}.dtype={array.dtype}"

@@ -145,8 +145,10 @@ def profile_input(array: np.ndarray) -> InputProfile:
     """Statistics of one input.
 
     Args:
-        array: Shape `(n_samples, ...)`, numeric; computed in float64.
+        array: Shape `(n_samples, ...)`; computed in float64. Text has no statistics.
     """
+    if array.dtype.kind not in "fiub":
+        return InputProfile((), (), (), (), (), (), is_integer=False)
     values = array.astype(np.float64).reshape(-1, array.shape[-1] if array.ndim > 1 else 1)
     low, median, high = np.percentile(values, (25, 50, 75), axis=0)
     return InputProfile(

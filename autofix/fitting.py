@@ -11,7 +11,7 @@ import keras
 
 from autofix.adopt import Adoption, CallbackStates, is_raised_by, training_stream
 from autofix.console import Console
-from autofix.data import TrainingData, is_array_tree, split_validation
+from autofix.data import TrainingData, by_position, is_array_tree, split_validation
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.repair import Repair, RepairShop
@@ -173,27 +173,45 @@ class _Run:
         if validation is not None and not (isinstance(validation, tuple | list) and is_array_tree(validation)):
             validation = None
         return TrainingData.from_arrays(
-            x,
-            y,
-            weights,
+            self._inputs(x),
+            self._outputs(y),
+            self._outputs(weights),
             class_weight=given["class_weight"],
             batch_size=given["batch_size"],
             epochs=given["epochs"],
             shuffle=bool(given["shuffle"]),
             steps_per_epoch=given["steps_per_epoch"],
-            validation_data=validation,
+            validation_data=None if validation is None else self._ordered(*validation),
+            takes_text=any(tensor.dtype == "string" for tensor in getattr(self._model, "inputs", None) or []),
             seed=self._settings.base_seed,
         )
+
+    def _ordered(self, x: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
+        return (self._inputs(x), self._outputs(y), *(self._outputs(one) for one in weights))
+
+    def _inputs(self, x: Any) -> Any:
+        model = self._model
+        return by_position(x, getattr(model, "input_names", None), getattr(model, "_inputs_struct", x))
+
+    def _outputs(self, y: Any) -> Any:
+        model = self._model
+        return by_position(y, getattr(model, "output_names", None), getattr(model, "_outputs_struct", y))
 
     def _plain_fit(self, watch: "_Watch | None" = None) -> keras.callbacks.History:
         """`model.fit` as the user called it, with the watch as its last callback."""
         callbacks = self._arguments["callbacks"]
-        if watch is not None:
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.append(watch)
-            else:
-                callbacks = [*self._callbacks, watch]
-        return self._model.fit(**{**self._arguments, "callbacks": callbacks})
+        if watch is None:
+            return self._model.fit(**self._arguments)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            return self._model.fit(**{**self._arguments, "callbacks": [*self._callbacks, watch]})
+        # Keras leaves such a list as it is: nobody else tells the watch what it watches.
+        watch.set_model(self._model)
+        watch.set_params({"epochs": self._arguments["epochs"]})
+        callbacks.callbacks.append(watch)
+        try:
+            return self._model.fit(**self._arguments)
+        finally:
+            callbacks.callbacks.remove(watch)
 
     def _fit_constant(self, names: list[str]) -> keras.callbacks.History:
         """The honest verdict on targets that are all the same, before any training."""

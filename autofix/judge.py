@@ -196,7 +196,7 @@ class Judge:
             )
             with np.errstate(all="ignore"):
                 losses.append(loss.excess(target[rows], predictions))
-            floor = 0.0 if loss.floor is None else loss.floor(target[rows], predictions.shape[1:])
+            floor = loss.floor(target[rows], predictions.shape[1:])
             constant_losses.append(constant_row_losses - floor)
             row_weights.append(None if weights is None else weights[rows])
         return Outcome(recipe, tuple(heads), tuple(losses), tuple(constant_losses), tuple(row_weights), seconds)
@@ -283,6 +283,8 @@ class Judge:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
         splits = self._data.splits(self._seed)
+        if any(array.dtype.kind not in "fiub" for array in self._data.inputs):
+            return ReferenceProfile()
         table = flatten_inputs(self._data.inputs)
         per_head = [
             self._head_references(index, loss, kind, table, splits)

@@ -148,7 +148,8 @@ class ProbeEngine:
 
     def _program(self, recipe: Recipe) -> "_Program":
         batch_size = int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
-        batch_size = min(batch_size, max(1, self._data.n_training // 2))
+        # One shape for all splits: no larger than the smallest training part.
+        batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
         inserted = Recipe(tuple(recipe.of(InsertHiddenLayers)))
         key = (inserted, batch_size)
         if key not in self._programs:

@@ -31,7 +31,7 @@ class StandardizeInputs(Strategy):
     needs_surgery: ClassVar[bool] = True
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
-        scalable = [not self._holds_indices(profile, case) for profile in case.evidence.inputs]
+        scalable = [not self._is_not_numeric(profile, case) for profile in case.evidence.inputs]
         if not any(scalable):
             return None
         offered = any(_has_heavy_tail(profile) for profile in case.evidence.inputs)
@@ -45,8 +45,9 @@ class StandardizeInputs(Strategy):
         )
 
     @staticmethod
-    def _holds_indices(profile: InputProfile, case: Case) -> bool:
-        return profile.is_integer and "Embedding" in case.evidence.model.layer_types
+    def _is_not_numeric(profile: InputProfile, case: Case) -> bool:
+        is_text = not profile.mean
+        return is_text or (profile.is_integer and "Embedding" in case.evidence.model.layer_types)
 
 
 def _has_heavy_tail(profile: InputProfile) -> bool:

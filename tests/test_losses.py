@@ -1,3 +1,4 @@
+import re
 import functools
 
 import keras
@@ -112,7 +113,7 @@ def test_sparse_losses_of_sequences_agree_with_keras():
         ["mse"],
         {"head_0": "mse"},
     ],
-    ids=str,
+    ids=lambda loss: re.sub(r" at 0x\w+", "", str(loss)),
 )
 def test_a_loss_is_recognised_in_every_form_that_compile_takes(loss):
     found = only_loss(loss, NUMBERS[:, :1])
@@ -248,7 +249,7 @@ def test_the_best_constant_of_a_custom_loss_on_a_sigmoid_stays_between_zero_and_
         {"b": "mae", "a": "mse"},
         (keras.losses.MeanSquaredError(), keras.losses.mean_absolute_error),
     ],
-    ids=str,
+    ids=["list", "dict", "dict in another order", "tuple of objects"],
 )
 def test_losses_come_in_the_order_of_the_outputs(loss):
     model = dense_model(loss, n_outputs=2, names=["a", "b"])

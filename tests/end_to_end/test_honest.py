@@ -1,0 +1,181 @@
+"""What cannot be learned is not "repaired", and what cannot be trained on is refused before any training."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import autofix
+
+
+def network(n_features, rate=0.001):
+    parts = [keras.layers.Dense(10, activation="relu"), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((n_features,)), *parts])
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    return model
+
+
+def verdict_of(model, x, y, **options):
+    """The report, whatever is warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", autofix.CollapseWarning)
+        return autofix.fit(model, x, y, verbose=0, **options).report
+
+
+def noise(rng):
+    return rng.normal(size=(200, 5)), rng.normal(size=200), 0.001
+
+
+def shuffled_labels(rng):
+    x = rng.uniform(0.0, 1000.0, size=(150, 2))
+    return x, rng.permutation(x[:, 0] + x[:, 1]), 1.0
+
+
+def coin_flips(rng):
+    return rng.uniform(size=(120, 4)), rng.integers(0, 2, size=120).astype("float32"), 1.0
+
+
+@pytest.mark.parametrize("make", [noise, shuffled_labels, coin_flips])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_noise_is_not_repaired(make, seed):
+    x, y, rate = make(np.random.default_rng(seed))
+    keras.utils.set_random_seed(seed)
+    report = verdict_of(network(x.shape[1], rate), x, y, epochs=15)
+    assert report.verdict != "repaired"
+    assert report.recipe == autofix.Recipe()
+    assert report.after is None
+
+
+def test_shuffled_labels_are_called_unlearnable():
+    x, y, _ = shuffled_labels(np.random.default_rng(3))
+    keras.utils.set_random_seed(0)
+    with pytest.warns(autofix.CollapseWarning) as caught:
+        report = autofix.fit(network(2, 1.0), x, y, epochs=15, verbose=0).report
+    assert report.verdict == "unlearnable"
+    assert [str(one.message) for one in caught] == [report.headline]
+    assert report.references
+    assert all(reference.skill_lower <= 0.02 for reference in report.references)
+
+
+# Constant targets
+
+
+def constant_data():
+    return np.random.default_rng(0).normal(size=(40, 3)), np.full(40, 2.5)
+
+
+class Counter(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.n_epochs = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.n_epochs += 1
+
+
+def test_constant_targets_are_warned_of_and_trained_as_keras_does():
+    x, y = constant_data()
+    ends = []
+    for fit in (keras.Model.fit, autofix.fit):
+        keras.utils.set_random_seed(0)
+        model = network(3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            history = fit(model, x, y, epochs=3, verbose=0)
+        ends.append(model.get_weights())
+    assert [one.category for one in caught] == [autofix.CollapseWarning]
+    assert history.report.verdict == "unlearnable"
+    assert history.report.cause == "constant_targets"
+    for plain, watched in zip(*ends, strict=True):
+        np.testing.assert_array_equal(plain, watched)
+
+
+def test_constant_targets_raise_before_any_training_where_that_was_asked_for():
+    model, counter = network(3), Counter()
+    before = model.get_weights()
+    with pytest.raises(autofix.UnrepairedError) as raised:
+        autofix.fit(model, *constant_data(), epochs=3, verbose=0, callbacks=[counter], on_unrepaired="raise")
+    assert raised.value.report.verdict == "unlearnable"
+    assert counter.n_epochs == 0
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# Bad inputs
+
+
+def good_data():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(40, 3)), rng.normal(size=40)
+
+
+def changed(array, value, position=(3, 1)):
+    array = array.copy()
+    array[position[: array.ndim]] = value
+    return array
+
+
+X, Y = good_data()
+BAD = {
+    "fewer targets": (X, Y[:-1], {}),
+    "fewer inputs": (X[:-1], Y, {}),
+    "fewer weights": (X, Y, {"sample_weight": np.ones(39)}),
+    "no rows": (X[:0], Y[:0], {}),
+    "NaN in x": (changed(X, np.nan), Y, {}),
+    "NaN in y": (X, changed(Y, np.nan), {}),
+    "infinity in x": (changed(X, np.inf), Y, {}),
+    "infinity in y": (X, changed(Y, -np.inf), {}),
+    "NaN in the weights": (X, Y, {"sample_weight": changed(np.ones(40), np.nan)}),
+    "NaN in the validation data": (X, Y, {"validation_data": (changed(X, np.nan), Y)}),
+    "object column": (changed(X.astype(object), "red"), Y, {}),
+    "text targets": (X, np.array(["yes", "no"] * 20), {}),
+    "validation data of another width": (X, Y, {"validation_data": (X[:, :2], Y)}),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_is_refused_before_any_training(case):
+    x, y, options = BAD[case]
+    model, counter = network(3), Counter()
+    before = model.get_weights()
+    with pytest.raises(autofix.DataError, match="Received: "):
+        autofix.fit(model, x, y, epochs=3, verbose=0, callbacks=[counter], **options)
+    assert counter.n_epochs == 0
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_place_of_a_bad_value_is_told():
+    with pytest.raises(autofix.DataError, match="row 3, column 1"):
+        autofix.fit(network(3), changed(X, np.nan), Y, verbose=0)
+
+
+def test_an_uncompiled_model_is_refused():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    before = model.get_weights()
+    with pytest.raises(autofix.ModelError, match="compile"):
+        autofix.fit(model, X, Y, verbose=0)
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"order": "random"}, autofix.ArgumentError),
+        ({"max_trials": 0}, autofix.ArgumentError),
+        ({"strategies": ["standardise_inputs"]}, autofix.StrategyError),
+    ],
+)
+def test_wrong_arguments_are_refused_before_any_training(options, error):
+    counter = Counter()
+    with pytest.raises(error, match="Received: "):
+        autofix.fit(network(3), X, Y, epochs=2, verbose=0, callbacks=[counter], **options)
+    assert counter.n_epochs == 0
+
+
+def test_a_handful_of_rows_prove_nothing():
+    keras.utils.set_random_seed(0)
+    x = np.arange(6.0)[:, None]
+    report = verdict_of(network(1, 100.0), x, 2.0 * x[:, 0], epochs=8)
+    assert report.verdict != "repaired"

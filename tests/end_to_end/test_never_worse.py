@@ -1,0 +1,342 @@
+"""Whatever happens inside autofix, the user ends with what `model.fit` would have given; their own errors pass."""
+
+import csv
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import autofix
+from autofix.adopt import Adoption
+from autofix.monitor import CollapseMonitor, Look
+from autofix.repair import RepairShop
+
+EPOCHS = 12
+
+
+def dying_data():
+    x = np.random.default_rng(0).uniform(size=(96, 3)).astype("float32")
+    return x, (3.0 * x[:, :1] - 2.0 * x[:, 1:2]).astype("float32")
+
+
+def dying(rate=3.0):
+    """A network whose units die in the first steps."""
+    parts = [keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *parts])
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    return model
+
+
+def unbuilt():
+    model = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(3.0), loss="mse")
+    return model
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(8, activation="relu")
+        self.head = keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.head(self.hidden(inputs))
+
+
+def subclassed():
+    model = Subclassed()
+    model.compile(optimizer=keras.optimizers.Adam(3.0), loss="mse")
+    return model
+
+
+def plainly(build=dying, **options):
+    keras.utils.set_random_seed(11)
+    model = build()
+    history = model.fit(*dying_data(), epochs=EPOCHS, verbose=0, **options)
+    return model, history
+
+
+def with_autofix(build=dying, **options):
+    """The model as well, for `fit` may raise."""
+    keras.utils.set_random_seed(11)
+    model = build()
+    return model, lambda: autofix.fit(model, *dying_data(), epochs=EPOCHS, verbose=0, **options)
+
+
+def assert_as_after_keras(model, history, build=dying, **options):
+    plain, expected = plainly(build, **options)
+    assert history.history == expected.history
+    assert len(plain.variables) == len(model.variables)
+    for one, other in zip(plain.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    for one, other in zip(plain.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_this_program_collapses_and_is_repaired():
+    plain, _ = plainly()
+    assert np.ptp(plain.predict(dying_data()[0], verbose=0)) < 1e-3
+    model, fit = with_autofix()
+    assert fit().report.verdict == "repaired"
+    assert np.ptp(model.predict(dying_data()[0], verbose=0)) > 1.0
+
+
+# Failures inside autofix
+
+
+def broken(*_, **__):
+    raise ZeroDivisionError("autofix has a bug")
+
+
+def fails_when_looking(monkeypatch):
+    monkeypatch.setattr(CollapseMonitor, "_look", broken)
+
+
+def fails_when_repairing(monkeypatch):
+    monkeypatch.setattr(RepairShop, "attempt", broken)
+
+
+def fails_halfway_in_the_search(monkeypatch):
+    monkeypatch.setattr(RepairShop, "_choose", broken)
+
+
+def fails_when_adopting(monkeypatch):
+    monkeypatch.setattr(Adoption, "apply", broken)
+
+
+def fails_after_adopting(monkeypatch):
+    adopt = Adoption.apply
+
+    def apply_and_fail(self):
+        adopt(self)
+        broken()
+
+    monkeypatch.setattr(Adoption, "apply", apply_and_fail)
+
+
+def fails_in_the_final_training(monkeypatch):
+    fit, calls = keras.Sequential.fit, []
+
+    def first_and_third_only(self, *arguments, **options):
+        calls.append(self)
+        return broken() if len(calls) == 2 else fit(self, *arguments, **options)
+
+    monkeypatch.setattr(keras.Sequential, "fit", first_and_third_only)
+
+
+def fails_late_in_the_final_training(monkeypatch):
+    """After its first epochs, so that the weights and the random state have moved on."""
+    fit, calls = keras.Sequential.fit, []
+
+    def first_and_third_only(self, *arguments, **options):
+        calls.append(self)
+        history = fit(self, *arguments, **options)
+        return broken() if len(calls) == 2 else history
+
+    monkeypatch.setattr(keras.Sequential, "fit", first_and_third_only)
+
+
+def collapses_again(monkeypatch):
+    look_again = autofix.fitting._Watch.look_again
+
+    def see_the_old_look(self):
+        look_again(self)
+        return Look(EPOCHS, self.suspected.heads)
+
+    monkeypatch.setattr(autofix.fitting._Watch, "look_again", see_the_old_look)
+
+
+FAILURES = [
+    fails_when_looking,
+    fails_when_repairing,
+    fails_halfway_in_the_search,
+    fails_when_adopting,
+    fails_after_adopting,
+    fails_in_the_final_training,
+    fails_late_in_the_final_training,
+    collapses_again,
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_what_fails_inside_leaves_what_keras_would_have_given(monkeypatch, failure):
+    model, fit = with_autofix()
+    with monkeypatch.context() as patched:
+        failure(patched)
+        with pytest.warns(autofix.CollapseWarning):
+            history = fit()
+    assert_as_after_keras(model, history)
+    report = history.report
+    assert report.verdict in ("unrepaired", "not_assessed")
+    assert report.recipe == autofix.Recipe()
+    assert any("autofix has a bug" in note or "collapsed too" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("build", [unbuilt, subclassed])
+@pytest.mark.parametrize("failure", [fails_when_repairing, collapses_again])
+def test_models_that_are_built_by_fit_end_as_keras_leaves_them(monkeypatch, failure, build):
+    model, fit = with_autofix(build)
+    with monkeypatch.context() as patched:
+        failure(patched)
+        with pytest.warns(autofix.CollapseWarning):
+            history = fit()
+    assert history.report.verdict == "unrepaired"
+    assert_as_after_keras(model, history, build)
+
+
+def test_without_a_repair_the_run_goes_on_as_it_was():
+    model, fit = with_autofix(strategies=[])
+    with pytest.warns(autofix.CollapseWarning, match="failing"):
+        history = fit()
+    assert_as_after_keras(model, history)
+    assert history.report.verdict == "unrepaired"
+
+
+def test_a_training_that_stays_collapsed_raises_where_that_was_asked_for():
+    model, fit = with_autofix(strategies=[], on_unrepaired="raise")
+    with pytest.raises(autofix.UnrepairedError) as raised:
+        fit()
+    assert raised.value.report.verdict == "unrepaired"
+    plain, _ = plainly()
+    for one, other in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_repaired_training_does_not_raise():
+    _, fit = with_autofix(on_unrepaired="raise")
+    assert fit().report.verdict == "repaired"
+
+
+# The user's own errors
+
+
+class RaisesAt(keras.callbacks.Callback):
+    """Raises at an epoch of the training of that number: 0 is the watched one, 1 the one that counts."""
+
+    def __init__(self, error, epoch, training=0):
+        super().__init__()
+        self.trainings = []
+        self._error = error
+        self._epoch = epoch
+        self._training = training
+
+    def on_train_begin(self, logs=None):
+        STARTED.append(self)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self._epoch and len(STARTED) == self._training + 1:
+            raise self._error
+
+
+STARTED = []
+"""Trainings that began; not kept on the callback, whose state starts anew."""
+
+
+@pytest.fixture(autouse=True)
+def no_training_yet():
+    STARTED.clear()
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt("mine"), SystemExit("mine")], ids=repr)
+@pytest.mark.parametrize(("epoch", "training"), [(0, 0), (0, 1), (5, 1)])
+def test_errors_of_a_callback_pass_through(error, epoch, training):
+    _, fit = with_autofix(callbacks=[RaisesAt(error, epoch, training)])
+    with pytest.raises(type(error), match="mine") as raised:
+        fit()
+    assert raised.value is error
+    assert len(STARTED) == training + 1
+
+
+def test_errors_of_a_lambda_callback_pass_through_from_the_training_that_counts():
+    def on_epoch_end(epoch, logs):
+        if len(STARTED) == 2:
+            raise OSError("mine")
+
+    callback = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: STARTED.append(1), on_epoch_end=on_epoch_end)
+    _, fit = with_autofix(callbacks=[callback])
+    with pytest.raises(OSError, match="mine"):
+        fit()
+    assert len(STARTED) == 2
+
+
+def test_a_keyboard_interrupt_in_the_trials_passes_through(monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt("in a trial")
+
+    monkeypatch.setattr(RepairShop, "try_recipe", interrupt)
+    _, fit = with_autofix()
+    with pytest.raises(KeyboardInterrupt, match="in a trial"):
+        fit()
+
+
+def test_errors_of_keras_pass_through():
+    model = dying()
+    with pytest.raises(ValueError, match="incompatible|shape"):
+        autofix.fit(model, np.zeros((20, 5)), np.arange(20.0), verbose=0)
+
+
+# Callbacks start anew for the training that counts
+
+
+class Counter(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+        self.by_name = {"losses": []}
+        self.begun = 0
+
+    def on_train_begin(self, logs=None):
+        self.begun += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        self.by_name["losses"].append(logs["loss"])
+
+
+def test_callbacks_only_know_the_training_that_counts(tmp_path):
+    counter = Counter()
+    stopping = keras.callbacks.EarlyStopping("loss", patience=EPOCHS, start_from_epoch=1)
+    log = tmp_path / "log.csv"
+    callbacks = [counter, stopping, keras.callbacks.CSVLogger(str(log))]
+    _, fit = with_autofix(callbacks=callbacks)
+    history = fit()
+    assert history.report.verdict == "repaired"
+    assert counter.epochs == list(range(EPOCHS))
+    assert counter.by_name["losses"] == history.history["loss"]
+    assert counter.begun == 1
+    assert stopping.best == min(history.history["loss"][1:])
+    rows = list(csv.DictReader(log.open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(EPOCHS))
+    assert [float(row["loss"]) for row in rows] == pytest.approx(history.history["loss"])
+
+
+def test_callbacks_start_anew_when_the_repaired_training_is_thrown_away(monkeypatch):
+    counter = Counter()
+    model, fit = with_autofix(callbacks=[counter])
+    with monkeypatch.context() as patched:
+        collapses_again(patched)
+        with pytest.warns(autofix.CollapseWarning):
+            history = fit()
+    assert_as_after_keras(model, history)
+    assert counter.begun == 1
+    assert counter.epochs == list(range(EPOCHS))
+    assert counter.by_name["losses"] == history.history["loss"]
+
+
+def test_the_callbacks_model_is_the_users(monkeypatch):
+    counter = Counter()
+    model, fit = with_autofix(callbacks=[counter])
+    fit()
+    assert counter.model is model
+
+
+def test_a_warning_names_what_was_tried():
+    _, fit = with_autofix(strategies=["resize_batches"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = fit().report
+    if report.verdict == "repaired":
+        pytest.skip("another batch size happens to help here")
+    messages = [str(warning.message) for warning in caught if warning.category is autofix.CollapseWarning]
+    assert messages == [report.headline]
