@@ -133,8 +133,10 @@ def is_raised_by(error: BaseException, callbacks: Sequence[Any]) -> bool:
     """Whether an error comes out of a user's callback rather than out of the training."""
     trace = error.__traceback__
     known = {id(callback) for callback in callbacks}
+    # The functions of a LambdaCallback have no `self`, and Keras takes its own frames out of tracebacks.
+    functions = {getattr(value, "__code__", None) for callback in callbacks for value in vars(callback).values()}
     while trace is not None:
-        if id(trace.tb_frame.f_locals.get("self")) in known:
+        if id(trace.tb_frame.f_locals.get("self")) in known or trace.tb_frame.f_code in functions:
             return True
         trace = trace.tb_next
     return False

@@ -148,11 +148,11 @@ class _Run:
         constant = [] if self._data is None else self._data.constant_targets()
         if constant:
             return self._fit_constant(constant)
-        states = CallbackStates(self._callbacks)
+        self._states = CallbackStates(self._callbacks)
         watch = _Watch(self._data, self._settings, self._console, self._arguments)
         history = self._plain_fit(watch)
         if watch.repair is not None and watch.repair.outcome is not None:
-            states.restore()
+            self._states.restore()
             return self._adopt(watch, watch.repair)
         return self._finish(history, self._record(watch, _verdict(watch)))
 
@@ -233,8 +233,7 @@ class _Run:
         assert watch.initial is not None
         recipe = repair.outcome.recipe
         started = time.perf_counter()
-        values = watch.shop.engine.initial_values(recipe, repair.initialization_seed)
-        adoption = Adoption(self._model, recipe, watch.initial, values)
+        adoption = Adoption(self._model, recipe, watch.initial, watch.initial_values)
         try:
             adoption.apply()
             history = self._model.fit(**self._final_arguments(recipe.fit_arguments))
@@ -286,6 +285,7 @@ class _Run:
         """What `model.fit` would have given: the user's own training, from where it began."""
         adoption.undo()
         self._randomness.restore()
+        self._states.restore()
         self._notes.append(why)
         history = self._plain_fit()
         return self._finish(history, self._record(watch, "unrepaired"))
@@ -344,6 +344,7 @@ class _Watch(CollapseMonitor):
         self.repair: Repair | None = None
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
+        self.initial_values: Sequence[Any] | None = None
         self.suspected: Look | None = None
         self.notes: list[str] = []
         self.watch_s = 0.0
@@ -374,6 +375,8 @@ class _Watch(CollapseMonitor):
         self._console.suspicion(describe(self.suspected))
         self.repair = (self.shop or self._open_shop()).attempt()
         if self.repair.outcome is not None:
+            recipe, seed = self.repair.outcome.recipe, self.repair.initialization_seed
+            self.initial_values = self.shop.engine.initial_values(recipe, seed)
             self.model.stop_training = True
 
     def _open_shop(self) -> RepairShop:

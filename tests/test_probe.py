@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from autofix import architecture
 from autofix.data import TrainingData
 from autofix.errors import ModelError
-from autofix.probe import CHUNK_STEPS, ProbeEngine, batches, has_own_train_step
+from autofix.probe import ProbeEngine
+from autofix.program import CHUNK_STEPS, batches, has_own_train_step
 from autofix.recipe import (
     InsertHiddenLayers,
     NormalizeInputs,

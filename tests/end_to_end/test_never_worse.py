@@ -10,6 +10,7 @@ import pytest
 import autofix
 from autofix.adopt import Adoption
 from autofix.monitor import CollapseMonitor, Look
+from autofix.probe import ProbeEngine
 from autofix.repair import RepairShop
 
 EPOCHS = 12
@@ -101,6 +102,10 @@ def fails_halfway_in_the_search(monkeypatch):
     monkeypatch.setattr(RepairShop, "_choose", broken)
 
 
+def fails_between_search_and_adoption(monkeypatch):
+    monkeypatch.setattr(ProbeEngine, "initial_values", broken)
+
+
 def fails_when_adopting(monkeypatch):
     monkeypatch.setattr(Adoption, "apply", broken)
 
@@ -151,6 +156,7 @@ FAILURES = [
     fails_when_looking,
     fails_when_repairing,
     fails_halfway_in_the_search,
+    fails_between_search_and_adoption,
     fails_when_adopting,
     fails_after_adopting,
     fails_in_the_final_training,
@@ -306,7 +312,7 @@ def test_callbacks_only_know_the_training_that_counts(tmp_path):
     assert counter.by_name["losses"] == history.history["loss"]
     assert counter.begun == 1
     assert stopping.best == min(history.history["loss"][1:])
-    rows = list(csv.DictReader(log.open()))
+    rows = list(csv.DictReader(log.read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == list(range(EPOCHS))
     assert [float(row["loss"]) for row in rows] == pytest.approx(history.history["loss"])
 

@@ -1,0 +1,316 @@
+"""A probe's program: one network at one batch size as one compiled training loop, in the fastest way that works.
+
+Data, batches (as row numbers), learning rate, target scale and initial weights are arguments of the loop, so that all
+trials which differ in nothing else share it.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from autofix import architecture
+from autofix.data import TrainingData
+from autofix.errors import ModelError
+from autofix.initialization import fresh_values
+from autofix.state import Snapshot
+
+CHUNK_STEPS = 512
+"""Steps a call of the compiled loop: long enough that a call's overhead (0.3 ms) does not count; one shape for all
+horizons, so that one compilation serves them."""
+
+MEASURED_STEPS = 16
+"""Steps timed first to compare ways to run; more are timed while they take less than `MEASURED_S`."""
+
+MEASURED_S = 2e-3
+"""Ten times what the call itself costs, so that the steps are what is measured."""
+
+SLOW_STEP_S = 5e-4
+"""An XLA step slower than this is compared with a plain graph; a dense step takes 3e-6 to 1e-4 s."""
+
+XLA_COMPILATION_S = 0.6
+"""About what XLA's compilation costs a small dense network (up to 1.2 s for larger and recurrent ones). Work that a
+plain graph does faster than this is not worth it."""
+
+GRAPH_STEP_S = 4e-5
+"""A plain graph's step of the smallest dense network, to guess the work before anything is measured."""
+
+XLA_AVERSE = ("Conv", "Dropout", "GaussianNoise", "Random", "Pooling")
+"""Parts of the names of layers that XLA on the CPU runs slower than a plain graph (convolutions 5 times, with
+11 s of compilation; stateless random numbers of dropout)."""
+
+
+KEPT_INITIALIZATIONS = 16
+"""Sets of fresh initial weights kept a program: the folds of a cross-validation and of its repeats."""
+
+
+class Program:
+    """One architecture at one batch size, and the compiled function that trains it.
+
+    Args:
+        model: The network, without the scaling of inputs and outputs, which stay outside of it. Built and compiled.
+        initial: Its values at the beginning.
+        data: Tells how inputs and targets are packed.
+        targets: One tensor an output, all rows of the sample.
+        weights: One tensor of sample weights an output; empty for none.
+        batch_size: Rows a step.
+        n_scaled: How many outputs take a scale and an offset: all of them or none.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        initial: Snapshot,
+        data: TrainingData,
+        targets: list[tf.Tensor],
+        weights: list[tf.Tensor],
+        batch_size: int,
+        n_scaled: int,
+    ) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.mode = ""
+        self.seconds_per_step = 0.0
+        self._initial = initial
+        self._data = data
+        self._targets = targets
+        self._weights = weights
+        self._n_scaled = n_scaled
+        self._drawn: dict[int, list[tuple[Any, Any]]] = {}
+        self._rate_factor = tf.Variable(1.0, trainable=False)
+        self._train: Callable[..., Any] = self._train_batches
+        if has_own_train_step(model):
+            # Not `train_on_batch`: it hands on three items where `fit` hands on two, and a train step may count them.
+            self._step = model.train_step if model.run_eagerly else tf.function(model.train_step, autograph=False)
+        else:
+            self._optimizer = architecture.rescaled_optimizer(model.optimizer, 1.0, self._scaled_rate)
+            self._optimizer.build(model.trainable_variables)
+            self._fresh_slots = [tf.identity(variable.value) for variable in self._optimizer.variables]
+
+    def _scaled_rate(self, rate: Any) -> "ScaledRate":
+        return ScaledRate(rate, self._rate_factor)
+
+    def choose_mode(self, inputs: list[tf.Tensor], planned_steps: int) -> None:
+        """Takes the fastest way to run that works, by measuring a few steps of each that may win."""
+        if has_own_train_step(self.model):
+            self.mode, self.seconds_per_step = "keras", self._measure(inputs)
+            return
+        names = [type(layer).__name__ for layer in self.model._flatten_layers()]
+        averse = any(part in name for part in XLA_AVERSE for name in names)
+        tried: dict[str, tuple[float, Callable[..., Any]]] = {}
+        if not averse and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S:
+            self._try_mode("xla", inputs, tried)
+        if not tried or tried["xla"][0] > SLOW_STEP_S:
+            self._try_mode("graph", inputs, tried, is_last_resort=not tried)
+        if "xla" not in tried and not averse and planned_steps * tried["graph"][0] > XLA_COMPILATION_S:
+            self._try_mode("xla", inputs, tried)
+        self.mode = min(tried, key=lambda mode: tried[mode][0])
+        self.seconds_per_step, self._train = tried[self.mode]
+
+    def _try_mode(
+        self,
+        mode: str,
+        inputs: list[tf.Tensor],
+        tried: dict[str, tuple[float, Callable[..., Any]]],
+        *,
+        is_last_resort: bool = False,
+    ) -> None:
+        """Compiles and times one way to run. What XLA cannot compile, a plain graph can."""
+        self._train = tf.function(self._loop, jit_compile=mode == "xla", reduce_retracing=True)
+        try:
+            tried[mode] = (self._measure(inputs), self._train)
+        except (tf.errors.OpError, NotImplementedError, ValueError, TypeError):
+            if is_last_resort:
+                raise
+
+    def _measure(self, inputs: list[tf.Tensor]) -> float:
+        index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
+        affine = [(1.0, 0.0)] * self._n_scaled
+
+        def seconds(steps: int) -> float:
+            started = time.perf_counter()
+            self.train(inputs, index[:steps], affine)
+            return time.perf_counter() - started
+
+        with self.lent(0, own_initialization=True, rate_factor=1.0):
+            seconds(1)  # compiles
+            empty, steps = seconds(0), MEASURED_STEPS
+            while (taken := seconds(steps) - empty) < MEASURED_S and steps < CHUNK_STEPS:
+                steps = min(4 * steps, CHUNK_STEPS)
+        return max(taken, 1e-6) / steps
+
+    def lent(self, seed: int, own_initialization: bool, rate_factor: float) -> "Loan":
+        """The model at its initial weights, put back on leaving."""
+        return Loan(self, seed, own_initialization, rate_factor)
+
+    def reset(self, seed: int, own_initialization: bool, rate_factor: float) -> None:
+        """Initial weights, a fresh optimizer and the rate."""
+        self._initial.restore()
+        if not own_initialization:
+            for variable, value in self._fresh(seed):
+                variable.value.assign(value)
+        if has_own_train_step(self.model):
+            if rate_factor != 1.0:
+                self._rescale_rate(rate_factor)
+            return
+        self._rate_factor.assign(rate_factor)
+        for variable, value in zip(self._optimizer.variables, self._fresh_slots, strict=True):
+            variable.value.assign(value)
+
+    def _rescale_rate(self, factor: float) -> None:
+        """The rate of the user's own optimizer, where a train step of the user's uses it."""
+        if architecture.schedule_of(self.model.optimizer) is not None:
+            raise ModelError(
+                "The learning-rate schedule cannot be probed. Expected a constant rate in a model with a train_step of "
+                f"its own. Received: model={self.model!r}. Multiply its rates yourself."
+            )
+        self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) * factor
+
+    def _fresh(self, seed: int) -> list[tuple[Any, Any]]:
+        """Fresh initial values; the latest seeds' are kept, because every trial asks for the same ones."""
+        if seed not in self._drawn:
+            if len(self._drawn) >= KEPT_INITIALIZATIONS:
+                self._drawn.pop(next(iter(self._drawn)))
+            self._drawn[seed] = fresh_values(self.model, seed)
+        return self._drawn[seed]
+
+    def train(
+        self, inputs: list[tf.Tensor], index: np.ndarray, affine: list[tuple[float, float]]
+    ) -> tuple[int, list[np.ndarray]]:
+        """Trains on the batches and predicts all rows: steps done and one array an output."""
+        scales = [(tf.constant(scale, tf.float32), tf.constant(offset, tf.float32)) for scale, offset in affine]
+        done, total = 0, len(index)
+        while True:
+            chunk = index[done : done + CHUNK_STEPS]
+            padded = np.zeros((CHUNK_STEPS, self.batch_size), np.int32)
+            padded[: len(chunk)] = chunk
+            predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(len(chunk)), scales)
+            done += len(chunk)
+            if done >= total:
+                return done, [np.asarray(array) for array in predictions]
+
+    def _loop(
+        self, inputs: Any, targets: Any, weights: Any, index: tf.Tensor, n_steps: tf.Tensor, scales: Any
+    ) -> list[tf.Tensor]:
+        """The compiled training: `n_steps` rows of `index` are batches of row numbers."""
+        variables = self.model.trainable_variables
+        step = tf.constant(0)
+        # Not `tf.range`: XLA wants its length at compile time and would compile anew for every length.
+        while step < n_steps:
+            rows = index[step]
+            x = self._pack_x([tf.gather(array, rows) for array in inputs])
+            y = self._pack_y([tf.gather(array, rows) for array in targets])
+            batch_weights = [tf.gather(array, rows) for array in weights]
+            with tf.GradientTape() as tape:
+                predictions = self._call(x, scales, training=True)
+                loss = self.model.compute_loss(
+                    x=x,
+                    y=y,
+                    y_pred=predictions,
+                    sample_weight=self._pack_y(batch_weights) if batch_weights else None,
+                    training=True,
+                )
+                loss = self._optimizer.scale_loss(loss)
+            self._optimizer.apply(tape.gradient(loss, variables), variables)
+            step += 1
+        predictions = self._call(self._pack_x(inputs), scales, training=False)
+        return [tf.cast(leaf, tf.float32) for leaf in keras.tree.flatten(predictions)]
+
+    def _call(self, x: Any, scales: Any, training: bool) -> Any:
+        # A call argument that the model's own signature lacks is refused.
+        predictions = self.model(x, training=training) if self.model._call_has_training_arg else self.model(x)
+        leaves = keras.tree.flatten(predictions)
+        if not scales:
+            return predictions
+        scaled = [
+            leaf * tf.cast(s, leaf.dtype) + tf.cast(o, leaf.dtype) for leaf, (s, o) in zip(leaves, scales, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(predictions, scaled)
+
+    def _train_batches(
+        self, inputs: Any, targets: Any, weights: Any, index: np.ndarray, n_steps: int, scales: Any
+    ) -> list[np.ndarray]:
+        """The model's own step, for those that define one."""
+        for rows in index[: int(n_steps)]:
+            x = self._pack_x([tf.gather(array, rows) for array in inputs])
+            y = self._pack_y([tf.gather(array, rows) for array in targets])
+            batch_weights = [tf.gather(array, rows) for array in weights]
+            self._step((x, y, self._pack_y(batch_weights)) if batch_weights else (x, y))
+        predictions = self._call(self._pack_x(inputs), scales, training=False)
+        return [np.asarray(leaf) for leaf in keras.tree.flatten(predictions)]
+
+    def _pack_x(self, leaves: list[Any]) -> Any:
+        return keras.tree.pack_sequence_as(self._data.x_structure, leaves)
+
+    def _pack_y(self, leaves: list[Any]) -> Any:
+        return keras.tree.pack_sequence_as(self._data.y_structure, leaves)
+
+
+class Loan:
+    """Lends a program's model for one run and puts its variables back afterwards, whatever happens."""
+
+    def __init__(self, program: Program, seed: int, own_initialization: bool, rate_factor: float) -> None:
+        self._program = program
+        self._arguments = (seed, own_initialization, rate_factor)
+
+    def __enter__(self) -> None:
+        self._snapshot = Snapshot(self._program.model)
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.simplefilter("ignore")
+        try:
+            self._program.reset(*self._arguments)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._warnings.__exit__(None, None, None)
+        self._snapshot.restore()
+
+
+class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate or schedule times a variable, so that trials at different rates share one compiled function."""
+
+    def __init__(self, rate: Any, factor: tf.Variable) -> None:
+        self._rate = rate
+        self._factor = factor
+
+    def __call__(self, step: Any) -> Any:
+        rate = self._rate(step) if callable(self._rate) else tf.constant(self._rate, tf.float32)
+        return tf.cast(rate, tf.float32) * self._factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self._rate, "factor": self._factor}
+
+
+def has_own_train_step(model: keras.Model) -> bool:
+    """Whether the model's class defines its own `train_step`, so that only Keras' loop trains it as meant."""
+    return type(model).train_step is not keras.Model.train_step
+
+
+def batches(rows: np.ndarray, batch_size: int, steps: int, *, shuffle: bool, seed: int) -> np.ndarray:
+    """Row numbers of each step's batch, epoch after epoch.
+
+    An epoch's last, partial batch is filled up from the epoch's own beginning, so that all have one shape.
+
+    Args:
+        rows: Row numbers to train on, shape `(n_rows,)`.
+        batch_size: Rows a step.
+        steps: How many steps.
+        shuffle: Whether each epoch has a new order.
+        seed: Of the orders.
+
+    Returns:
+        Shape `(steps, batch_size)`, int32.
+    """
+    rng = np.random.default_rng(seed)
+    per_epoch = -(-len(rows) // batch_size)
+    n_epochs = -(-steps // per_epoch) if steps else 0
+    epochs = [np.resize(rng.permutation(rows) if shuffle else rows, per_epoch * batch_size) for _ in range(n_epochs)]
+    index = np.concatenate(epochs) if epochs else np.zeros(0)
+    return index.astype(np.int32).reshape(-1, batch_size)[:steps]
