@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import architecture
+from autofix.data import DEFAULT_BATCH_SIZE, split_validation
 from autofix.recipe import Recipe
 from autofix.state import Snapshot
 
@@ -98,6 +99,36 @@ def training_stream(
     options.autotune.enabled = False
     counter = tf.data.Dataset.counter().map(lambda number: tf.stack([tf.cast(seed, tf.int64), number]))
     return counter.flat_map(epoch).map(gather).prefetch(2).with_options(options)
+
+
+def final_arguments(arguments: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The arguments of the final `fit`: the same batches, fed from one endless pipeline where that is possible.
+
+    Args:
+        arguments: All arguments of `fit`, the recipe's among them. Not changed.
+        seed: Of the rows' order.
+    """
+    if arguments["shuffle"] == "batch" or arguments["steps_per_epoch"]:
+        return arguments
+    x, y, weights, validation = (arguments[key] for key in ("x", "y", "sample_weight", "validation_data"))
+    if arguments["validation_split"] and validation is None:
+        (x, y, weights), validation = split_validation(x, y, weights, arguments["validation_split"])
+    batch_size = arguments["batch_size"] or DEFAULT_BATCH_SIZE
+    stream = training_stream(x, y, weights, batch_size, shuffle=bool(arguments["shuffle"]), seed=seed)
+    if stream is None:
+        return arguments
+    return {
+        **arguments,
+        "x": stream,
+        "y": None,
+        "sample_weight": None,
+        "batch_size": None,
+        "shuffle": False,  # the stream does
+        "validation_split": 0.0,
+        "validation_data": validation,
+        "validation_batch_size": arguments["validation_batch_size"] or batch_size,
+        "steps_per_epoch": -(-len(keras.tree.flatten(x)[0]) // batch_size),
+    }
 
 
 class CallbackStates:

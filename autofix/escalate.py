@@ -254,7 +254,6 @@ class EscalationOracle(keras_tuner.Oracle):
             **super().get_state(),
             "records": [_strict(record) for record in self.records],
             "proposals": {trial_id: dataclasses.asdict(proposal) for trial_id, proposal in self.proposals.items()},
-            "is_stopped": self.is_stopped,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -264,7 +263,8 @@ class EscalationOracle(keras_tuner.Oracle):
             trial_id: Proposal(values["rung"], tuple(values["strategies"]), values["values"])
             for trial_id, values in state["proposals"].items()
         }
-        self.is_stopped = state["is_stopped"]
+        # A search that ran out of time goes on when it is resumed; one that has its recipe does not.
+        self.is_stopped = any(record.status == "accepted" for record in self.records)
 
     def save(self) -> None:
         if self.is_persistent:

@@ -9,17 +9,18 @@ from typing import Any
 
 import keras
 
-from autofix.adopt import Adoption, CallbackStates, is_raised_by, training_stream
+from autofix.adopt import Adoption, CallbackStates, final_arguments, is_raised_by
 from autofix.console import Console
 from autofix.data import TrainingData, by_position, is_array_tree, split_validation
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
-from autofix.monitor import CollapseMonitor, Look, describe
-from autofix.repair import Repair, RepairShop
+from autofix.monitor import describe
+from autofix.repair import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord
-from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, MIN_BUDGET_S, Settings
-from autofix.state import RandomState, Snapshot
+from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
+from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies
+from autofix.watch import Watch
 
 
 def fit(
@@ -149,7 +150,7 @@ class _Run:
         if constant:
             return self._fit_constant(constant)
         self._states = CallbackStates(self._callbacks)
-        watch = _Watch(self._data, self._settings, self._console, self._arguments)
+        watch = Watch(self._data, self._settings, self._console)
         history = self._plain_fit(watch)
         if watch.repair is not None and watch.repair.outcome is not None:
             self._states.restore()
@@ -197,7 +198,7 @@ class _Run:
         model = self._model
         return by_position(y, getattr(model, "output_names", None), getattr(model, "_outputs_struct", y))
 
-    def _plain_fit(self, watch: "_Watch | None" = None) -> keras.callbacks.History:
+    def _plain_fit(self, watch: Watch | None = None) -> keras.callbacks.History:
         """`model.fit` as the user called it, with the watch as its last callback."""
         callbacks = self._arguments["callbacks"]
         if watch is None:
@@ -226,7 +227,7 @@ class _Run:
         history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))
         return history
 
-    def _adopt(self, watch: "_Watch", repair: Repair) -> keras.callbacks.History:
+    def _adopt(self, watch: Watch, repair: Repair) -> keras.callbacks.History:
         """Steps 6 and 7: the model takes over the repair, trains as the user asked, and is checked again."""
         assert repair.outcome is not None
         assert watch.shop is not None
@@ -236,7 +237,8 @@ class _Run:
         adoption = Adoption(self._model, recipe, watch.initial, watch.initial_values)
         try:
             adoption.apply()
-            history = self._model.fit(**self._final_arguments(recipe.fit_arguments))
+            changed = {**self._arguments, **recipe.fit_arguments, "callbacks": self._callbacks}
+            history = self._model.fit(**final_arguments(changed, self._settings.base_seed))
             look = watch.look_again()
         except Exception as error:
             if is_raised_by(error, self._callbacks):
@@ -248,40 +250,7 @@ class _Run:
         record.seconds["final"] = time.perf_counter() - started
         return self._finish(history, dataclasses.replace(record, recipe=recipe, after=look.heads))
 
-    def _final_arguments(self, changed: dict[str, Any]) -> dict[str, Any]:
-        """The user's arguments with the recipe's, fed from one endless pipeline where that is the same."""
-        arguments = {**self._arguments, **changed, "callbacks": self._callbacks}
-        data = self._data
-        assert data is not None
-        if arguments["shuffle"] == "batch" or arguments["steps_per_epoch"]:
-            return arguments
-        if arguments["validation_split"] and arguments["validation_data"] is None:
-            (x, y, weights), validation = split_validation(
-                arguments["x"], arguments["y"], arguments["sample_weight"], arguments["validation_split"]
-            )
-            arguments.update(x=x, y=y, sample_weight=weights, validation_data=validation, validation_split=0.0)
-        batch_size = arguments["batch_size"] or data.batch_size
-        stream = training_stream(
-            arguments["x"],
-            arguments["y"],
-            arguments["sample_weight"],
-            batch_size,
-            shuffle=bool(arguments["shuffle"]),
-            seed=self._settings.base_seed,
-        )
-        if stream is not None:
-            arguments.update(
-                x=stream,
-                y=None,
-                sample_weight=None,
-                batch_size=None,
-                steps_per_epoch=-(-data.n_rows // batch_size),
-                shuffle=False,  # the stream does
-                validation_batch_size=arguments["validation_batch_size"] or batch_size,
-            )
-        return arguments
-
-    def _start_over(self, adoption: Adoption, watch: "_Watch", why: str) -> keras.callbacks.History:
+    def _start_over(self, adoption: Adoption, watch: Watch, why: str) -> keras.callbacks.History:
         """What `model.fit` would have given: the user's own training, from where it began."""
         adoption.undo()
         self._randomness.restore()
@@ -290,7 +259,7 @@ class _Run:
         history = self._plain_fit()
         return self._finish(history, self._record(watch, "unrepaired"))
 
-    def _record(self, watch: "_Watch", verdict: str) -> RunRecord:
+    def _record(self, watch: Watch, verdict: str) -> RunRecord:
         repair = watch.repair
         seen = watch.suspected or (watch.looks[-1] if watch.looks else None)
         record = RunRecord(
@@ -331,92 +300,7 @@ class _Run:
         return time.perf_counter() - self._started
 
 
-class _Watch(CollapseMonitor):
-    """The watch inside the user's own run: on suspicion it looks for a repair, and stops the run when it has one."""
-
-    def __init__(
-        self, data: TrainingData | None, settings: Settings, console: Console, arguments: dict[str, Any]
-    ) -> None:
-        super().__init__()
-        self._sample = data
-        self._settings = settings
-        self._console = console
-        self.repair: Repair | None = None
-        self.shop: RepairShop | None = None
-        self.initial: Snapshot | None = None
-        self.initial_values: Sequence[Any] | None = None
-        self.suspected: Look | None = None
-        self.notes: list[str] = []
-        self.watch_s = 0.0
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._began = time.perf_counter()
-        self._guarded(self._begin)
-
-    def _begin(self) -> None:
-        if self._sample is None:
-            return
-        _build(self.model, self._sample)
-        self._prepare(self._sample)
-        self.initial = Snapshot(self.model)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._guarded(super().on_epoch_end, epoch, logs)
-
-    def doubt(self) -> None:
-        # Little skill may be all there is: the reference learners tell, once a training.
-        if self.shop is None and self._open_shop().expects_more_than(self.looks[-1].heads):
-            self.suspect()
-
-    def suspect(self) -> None:
-        if self.repair is not None:
-            return
-        self.suspected = self.looks[-1]
-        self._console.suspicion(describe(self.suspected))
-        self.repair = (self.shop or self._open_shop()).attempt()
-        if self.repair.outcome is not None:
-            recipe, seed = self.repair.outcome.recipe, self.repair.initialization_seed
-            self.initial_values = self.shop.engine.initial_values(recipe, seed)
-            self.model.stop_training = True
-
-    def _open_shop(self) -> RepairShop:
-        assert self._data is not None
-        assert self.initial is not None
-        self.watch_s = time.perf_counter() - self._began
-        projected = self.watch_s / self.looks[-1].epoch * self._epochs
-        budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
-        self.shop = RepairShop(
-            self.model, self._data, self._losses, self.initial, self._settings, self._console, budget_s
-        )
-        return self.shop
-
-    def look_again(self) -> Look:
-        """A look at the model as it is now, repaired."""
-        self.watch_model()
-        self._look(self._epochs)
-        return self.looks[-1]
-
-    def _guarded(self, step: Any, *arguments: Any) -> None:
-        """Nothing that fails in here may harm the user's training: it goes on, unwatched."""
-        try:
-            step(*arguments)
-        except Exception as error:  # noqa: BLE001
-            self._data = None
-            self.repair = None
-            self.notes.append(f"autofix failed and left the training alone: {error!r}")
-            warnings.warn(self.notes[-1], CollapseWarning, stacklevel=3)
-
-
-def _build(model: keras.Model, data: TrainingData) -> None:
-    """Builds the model and its optimizer, as Keras would in the first step, so that their beginning can be kept."""
-    if not all(layer.built for layer in model._flatten_layers()):
-        first = keras.tree.pack_sequence_as(data.x_structure, [array[:1] for array in data.inputs])
-        model(first, training=False) if model._call_has_training_arg else model(first)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-
-
-def _verdict(watch: _Watch) -> str:
+def _verdict(watch: Watch) -> str:
     if not watch.looks or not watch.looks[-1].heads:
         return "not_assessed"
     last = watch.looks[-1]

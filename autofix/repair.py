@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import time
 from collections.abc import Iterator, Sequence
 
@@ -36,6 +37,9 @@ from autofix.strategy import Case, resolve_strategies
 
 CONFIRMED_CANDIDATES = 3
 """Proven recipes that get their confirmation, best first, where none was accepted during the search."""
+
+FALSE_ALARM = "gets there by itself"
+"""What the record of the control arm says when the suspicion was wrong."""
 
 INITIALIZATIONS = 5
 """Initial weights that are tried, if need be, to find some that the final training does well from."""
@@ -93,6 +97,7 @@ class RepairShop:
     ) -> None:
         self._model = model
         self._data = data
+        self._losses = [None if loss is None else loss.name for loss in losses]
         self._kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
         self._settings = settings
         self._console = console
@@ -174,7 +179,8 @@ class RepairShop:
         )
         try:
             self._records = list(oracle.records)
-            if not oracle.is_stopped:
+            self._is_false_alarm = any(record.note == FALSE_ALARM for record in oracle.records)
+            if not (oracle.is_stopped or self._is_false_alarm):
                 tuner.search()
             self._records = list(oracle.records)
             self._console.rung_done()
@@ -182,15 +188,12 @@ class RepairShop:
             tuner.close()
 
     def _fingerprint(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
-        arrays = [*self._data.inputs, *self._data.targets]
+        arrays = [*self._data.inputs, *self._data.targets, *(self._data.sample_weights or [])]
         fit = (self._data.batch_size, self._data.epochs, self._data.shuffle, self._data.n_rows)
-        try:
-            config: object = self._model.get_config()
-        except NotImplementedError:
-            config = [(variable.path, tuple(variable.shape)) for variable in self._model.variables]
         return fingerprint(
-            config,
-            repr(self._model.optimizer.get_config()),
+            _architecture(self._model),
+            self._losses,
+            repr({key: value for key, value in self._model.optimizer.get_config().items() if key != "name"}),
             fit,
             (self._settings.base_seed, self._settings.accept),
             rungs,
@@ -214,7 +217,7 @@ class RepairShop:
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
         if rung == 0:
             self._is_false_alarm = self.judge.is_sufficient(outcome)
-            return "control", "gets there by itself" if self._is_false_alarm else ""
+            return "control", FALSE_ALARM if self._is_false_alarm else ""
         if not self.judge.is_proven(outcome):
             return "rejected", ""
         if self.judge.reaches_reference(outcome):
@@ -289,6 +292,18 @@ def _record(outcome: Outcome, rung: int, values: Values, status: str, seconds: f
         status=status,
         note=note,
     )
+
+
+def _architecture(model: keras.Model) -> str:
+    """The network as text, the same for every model that is built alike."""
+    try:
+        text = json.dumps(model.get_config(), sort_keys=True, default=str)
+    except NotImplementedError:
+        return str([(variable.name, tuple(variable.shape)) for variable in model.variables])
+    # Keras numbers the names of layers through: in one process, the same model built again has others.
+    for index, layer in enumerate(model._flatten_layers()):
+        text = text.replace(json.dumps(layer.name), f'"#{index}"')
+    return text
 
 
 def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:

@@ -20,6 +20,7 @@ LAYERS = (
     {"console", "diagnose", "strategy", "judge", "monitor"},
     {"settings", "escalate", "minimize", "adopt"},
     {"repair"},
+    {"watch"},
     {"fitting"},
     {"__init__"},
 )

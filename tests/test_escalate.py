@@ -356,6 +356,16 @@ def test_a_finished_search_is_not_run_again(tmp_path):
     assert after.records == before.records
 
 
+def test_a_search_that_was_stopped_for_time_goes_on(tmp_path):
+    whole, first, second = ToyJudge(total), ToyJudge(total), ToyJudge(total)
+    search(whole)
+    first.is_done = True
+    search(first, directory=tmp_path)
+    search(second, directory=tmp_path)
+    assert len(first.tried) == 1
+    assert first.tried + second.tried == whole.tried
+
+
 def test_failed_trials_are_not_repeated_either(tmp_path):
     first = ToyJudge(total, failing=(1, 2), dies_at=4)
     with contextlib.suppress(KeyboardInterrupt):

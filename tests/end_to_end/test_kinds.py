@@ -207,14 +207,14 @@ def test_the_train_step_of_the_users_class_is_the_one_that_trains(x):
 
 
 def test_rows_without_weight_do_not_count(x):
-    """Half of the targets are wrong by far, and weigh nothing."""
+    """An eighth of the targets is wrong by far, and weighs nothing."""
     y, weights = numbers(x), np.ones(N_ROWS)
-    y[::2] = 100.0
-    weights[::2] = 0.0
+    y[::8] += 3.0
+    weights[::8] = 0.0
     model, history = train(autofix.fit, sequential, x, y, sample_weight=weights)
     assert history.report.verdict == "repaired", str(history.report)
-    predictions = model.predict(x, verbose=0)[1::2, 0]
-    assert np.corrcoef(predictions, y[1::2])[0, 1] > 0.9
+    errors = model.predict(x, verbose=0)[:, 0] - numbers(x)
+    assert abs(errors.mean()) < 0.15  # it would be 0.375
 
 
 def test_sorted_rows_without_shuffling_are_repaired():

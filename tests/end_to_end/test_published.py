@@ -80,15 +80,15 @@ def test_the_report_tells_the_fix_as_code_to_paste(repaired):
 
 
 NEEDED = {
-    "linear_model": "add_hidden_layers",
-    "high_learning_rate": "lower_learning_rate",
-    "unscaled_inputs": "standardize_targets",
+    "linear_model": {"add_hidden_layers"},
+    "high_learning_rate": {"lower_learning_rate"},
+    "unscaled_inputs": {"standardize_inputs", "standardize_targets", "lower_learning_rate"},
 }
-"""Without these the programs were never seen to get there."""
+"""Without one of these no program gets there."""
 
 
 def test_the_fix_names_what_is_needed(repaired):
-    assert NEEDED[repaired.program.name] in repaired.report.recipe.strategies
+    assert NEEDED[repaired.program.name] & set(repaired.report.recipe.strategies)
     if repaired.program.name == "high_learning_rate":
         assert repaired.report.recipe.strategies == ("lower_learning_rate",)
         assert repaired.report.fix.startswith("optimizer=keras.optimizers.Adam(0.")

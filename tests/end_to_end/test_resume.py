@@ -72,8 +72,8 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, trials):
     assert report.recipe == whole_report.recipe
     (trials_told, skills), (whole_told, whole_skills) = told(report), told(whole_report)
     assert trials_told == whole_told
-    np.testing.assert_allclose(skills, whole_skills)
-    np.testing.assert_allclose(predictions, whole_predictions, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(skills, whole_skills, atol=0.01)  # XLA or a plain graph, whichever was faster
+    np.testing.assert_allclose(predictions, whole_predictions, atol=0.01)
 
     trials.ran.clear()
     again, _ = fit(tmp_path)
@@ -81,7 +81,8 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, trials):
     assert again.recipe == whole_report.recipe
 
     # Nothing of it is taken for another problem.
-    fit(tmp_path, epochs=EPOCHS - 1, max_trials=2)
+    with pytest.warns(autofix.CollapseWarning):
+        fit(tmp_path, epochs=EPOCHS - 1, max_trials=2)
     assert len(trials.ran) == 2
     for path in tmp_path.rglob("*.json"):
         json.loads(path.read_text())
@@ -110,18 +111,19 @@ def test_a_false_alarm_is_still_one_when_it_is_resumed(tmp_path, trials):
         np.testing.assert_array_equal(first, second)
 
 
-def test_a_false_alarm_that_never_gets_there_after_all_is_not_searched_twice(tmp_path, trials):
-    """The second call finds the control arm's record: no search for a repair of what needs none."""
-    x = np.random.default_rng(0).normal(size=(96, 2))
-    y = x[:, 0] - 0.5 * x[:, 1]
-    for _ in range(2):
+def test_another_loss_is_another_problem(tmp_path, trials):
+    x, y = PROGRAM.make_data(100, np.random.default_rng(0))
+    for loss in ("mse", "mae"):
         keras.utils.set_random_seed(0)
-        autofix.fit(slow_starter(), x, y, epochs=60, verbose=0, directory=tmp_path, max_trials=20)
-    assert [rung for rung, _, _ in trials.ran] == [0]
+        model = PROGRAM.build()
+        model.compile(optimizer="adam", loss=loss)
+        with pytest.warns(autofix.CollapseWarning):
+            autofix.fit(model, x, y, epochs=8, verbose=0, directory=tmp_path, max_trials=1)
+    assert [rung for rung, _, _ in trials.ran] == [0, 0]
 
 
 def test_no_directory_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    fit(None, max_trials=2, on_unrepaired="warn", order="evidence")
+    fit(None, max_trials=2, order="evidence")
     assert list(tmp_path.iterdir()) == []
