@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autofix.assess import Assessment, assess, improvement_bounds
-from autofix.best_constant import best_constant
-from autofix.data import Split, TrainingData
+from autofix.assess import Assessment, improvement_bounds
+from autofix.data import MIN_HELD_OUT_ROWS, Split, TrainingData
 from autofix.evidence import ReferenceProfile
+from autofix.held_out import HeadScore, HeldOut
 from autofix.loss_specs import LossSpec
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
@@ -45,7 +45,7 @@ AS_GOOD_AS_PERFECT = 0.02
 KEPT_LOSS_SLACK = 0.01
 """Loss, as a share of the constant's, that a smaller recipe may leave more than that in any case."""
 
-RUN_SHARE = 1 / 40
+RUN_SHARE = 1 / 20
 """Share of the budget that one trial may take: enough for a ladder of trials and their confirmations."""
 
 MIN_STEPS = 50
@@ -61,19 +61,18 @@ class Outcome:
 
     Args:
         recipe: What was run.
-        heads: One assessment an output, pooled over the splits.
-        losses: For each output the loss of every held-out row, above the smallest it can have.
-        constant_losses: The same for the best constant of the training part.
-        weights: For each output the rows' sample weights, or None.
+        scores: One an output, with the losses of every held-out row.
         seconds: Wall time.
     """
 
     recipe: Recipe
-    heads: tuple[Assessment, ...]
-    losses: tuple[np.ndarray, ...]
-    constant_losses: tuple[np.ndarray, ...]
-    weights: tuple[np.ndarray | None, ...]
+    scores: tuple[HeadScore, ...]
     seconds: float
+
+    @property
+    def heads(self) -> tuple[Assessment, ...]:
+        """One assessment an output, pooled over the splits."""
+        return tuple(score.assessment for score in self.scores)
 
     @property
     def skill(self) -> float:
@@ -121,6 +120,8 @@ class Judge:
         self._engine = engine
         self._data = data
         self._losses = losses
+        self._judged = [index for index, loss in enumerate(losses) if loss is not None]
+        self._held_out = HeldOut(data, losses, seed)
         self._seed = seed
         self._accept = accept
         self._budget_s = budget_s
@@ -150,56 +151,50 @@ class Judge:
 
     def _run(self, recipe: Recipe, repeat: int) -> Outcome:
         started = time.perf_counter()
-        splits = self._data.splits(self._seed + repeat)
+        splits = self._affordable_splits(repeat)
         steps = self._steps(recipe, len(splits))
-        parts = []
-        for fold, (train_rows, test_rows) in enumerate(splits):
-            probe = self._engine.run(
+        probes = [
+            self._engine.run(
                 recipe,
                 train_rows,
                 seed=self._seed + SEEDS_A_REPEAT * repeat + fold,
                 steps=steps,
                 own_initialization=not recipe and repeat == 0,
             )
-            parts.append((train_rows, test_rows, probe.predictions))
-        return self._outcome(recipe, parts, time.perf_counter() - started)
+            for fold, (train_rows, _) in enumerate(splits)
+        ]
+        return self._outcome(recipe, splits, [probe.predictions for probe in probes], started)
+
+    def _affordable_splits(self, repeat: int) -> list[Split]:
+        """All splits of a repeat, or the first alone where that buys trials of a longer horizon.
+
+        Decided by the user's own recipe, so that all recipes are judged on the same rows.
+        """
+        splits = self._held_out.splits(repeat)
+        is_cut = self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
+        return splits[:1] if is_cut and len(splits[0][1]) >= MIN_HELD_OUT_ROWS else splits
 
     def _steps(self, recipe: Recipe, n_splits: int) -> int:
         """The user's horizon, cut to what the budget allows a trial."""
         per_epoch = -(-self._data.n_rows // int(recipe.fit_arguments.get("batch_size", self._data.batch_size)))
         horizon = self._data.epochs * per_epoch if "batch_size" in recipe.fit_arguments else self._data.total_steps
-        affordable = RUN_SHARE * self._budget_s / n_splits / self._engine.seconds_per_step(recipe)
-        return int(min(horizon, max(MIN_STEPS, affordable)))
+        return int(min(horizon, max(MIN_STEPS, self._affordable_steps(recipe, n_splits))))
+
+    def _affordable_steps(self, recipe: Recipe, n_splits: int) -> float:
+        return RUN_SHARE * self._budget_s / n_splits / self._engine.seconds_per_step(recipe)
 
     def _outcome(
-        self, recipe: Recipe, parts: Sequence[tuple[np.ndarray, np.ndarray, list[np.ndarray]]], seconds: float
+        self, recipe: Recipe, splits: Sequence[Split], predictions: Sequence[list[np.ndarray]], started: float
     ) -> Outcome:
-        heads, losses, constant_losses, row_weights = [], [], [], []
-        rows = np.concatenate([test_rows for _, test_rows, _ in parts])
-        for index, loss in enumerate(self._losses):
-            if loss is None:
-                continue
-            target = self._data.targets[index]
-            predictions = np.concatenate([arrays[index][test_rows] for _, test_rows, arrays in parts])
-            splits = [(train_rows, test_rows) for train_rows, test_rows, _ in parts]
-            weights = self._weights(index)
-            constant_row_losses = _constant_losses(target, loss, predictions.shape[1:], splits, weights)
-            heads.append(
-                assess(
-                    target[rows],
-                    predictions,
-                    loss,
-                    constant_losses=constant_row_losses,
-                    sample_weight=None if weights is None else weights[rows],
-                    seed=self._seed,
-                )
+        scores = tuple(
+            self._held_out.score(
+                index,
+                splits,
+                np.concatenate([arrays[index][rows] for arrays, (_, rows) in zip(predictions, splits, strict=True)]),
             )
-            with np.errstate(all="ignore"):
-                losses.append(loss.excess(target[rows], predictions))
-            floor = loss.floor(target[rows], predictions.shape[1:])
-            constant_losses.append(constant_row_losses - floor)
-            row_weights.append(None if weights is None else weights[rows])
-        return Outcome(recipe, tuple(heads), tuple(losses), tuple(constant_losses), tuple(row_weights), seconds)
+            for index in self._judged
+        )
+        return Outcome(recipe, scores, time.perf_counter() - started)
 
     def is_sufficient(self, outcome: Outcome) -> bool:
         """Whether every output has skill and none is short of what a reference learner shows is to be had."""
@@ -237,10 +232,10 @@ class Judge:
         if not other.heads[index].is_finite:
             return (1.0, 1.0) if outcome.heads[index].is_finite else (0.0, 0.0)
         return improvement_bounds(
-            outcome.losses[index],
-            other.losses[index],
-            outcome.constant_losses[index],
-            weights=outcome.weights[index],
+            outcome.scores[index].losses,
+            other.scores[index].losses,
+            outcome.scores[index].constant_losses,
+            weights=outcome.scores[index].weights,
             seed=self._seed,
         )
 
@@ -269,7 +264,7 @@ class Judge:
         """Mean loss on all training rows after training on them, relative to the best constant's."""
         rows = np.arange(self._data.n_training)
         probe = self._engine.run(recipe, rows, seed=seed, steps=self._steps(recipe, 1))
-        heads = self._outcome(recipe, [(rows, rows, probe.predictions)], 0.0).heads
+        heads = self._outcome(recipe, [(rows, rows)], [probe.predictions], time.perf_counter()).heads
         return float(np.mean([1.0 - head.skill if head.is_finite else np.inf for head in heads]))
 
     def confirms(self, recipe: Recipe) -> bool:
@@ -282,15 +277,11 @@ class Judge:
         Args:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
-        splits = self._data.splits(self._seed)
+        splits = self._held_out.splits(0)
         if any(array.dtype.kind not in "fiub" for array in self._data.inputs):
             return ReferenceProfile()
         table = flatten_inputs(self._data.inputs)
-        per_head = [
-            self._head_references(index, loss, kind, table, splits)
-            for index, (loss, kind) in enumerate(zip(self._losses, kinds, strict=True))
-            if loss is not None
-        ]
+        per_head = [self._head_references(index, kinds[index], table, splits) for index in self._judged]
         names = set.intersection(*(set(head) for head in per_head)) if per_head else set()
         found = []
         for name in names:
@@ -307,52 +298,23 @@ class Judge:
         )
 
     def _head_references(
-        self, index: int, loss: LossSpec, kind: str, table: np.ndarray, splits: Sequence[Split]
+        self, index: int, kind: str, table: np.ndarray, splits: Sequence[Split]
     ) -> dict[str, Assessment]:
-        target = self._data.targets[index]
+        loss = self._losses[index]
         output_shape = self._engine.output_shapes[index]
-        labels = _reference_targets(target, kind, output_shape)
-        if labels is None:
+        labels = _reference_targets(self._data.targets[index], kind, output_shape)
+        if labels is None or loss is None:
             return {}
         rows = np.concatenate([test_rows for _, test_rows in splits])
-        weights = self._weights(index)
-        constant_losses = _constant_losses(target, loss, output_shape, splits, weights)
-        found = {}
         n_classes = output_shape[-1] if kind == "multiclass" else None
-        for name, values in reference_predictions(table, labels, kind, splits, self._seed, n_classes).items():
-            predictions = loss.from_target_space(values[rows].reshape(len(rows), *output_shape))
-            found[name] = assess(
-                target[rows],
-                predictions,
-                loss,
-                constant_losses=constant_losses,
-                sample_weight=None if weights is None else weights[rows],
-                seed=self._seed,
-            )
-        return found
-
-    def _weights(self, index: int) -> np.ndarray | None:
-        """The sample weights of an output, `(n_sample,)`, or None."""
-        return None if self._data.sample_weights is None else self._data.sample_weights[index]
-
-
-def _constant_losses(
-    target: np.ndarray,
-    loss: LossSpec,
-    output_shape: tuple[int, ...],
-    splits: Sequence[Split],
-    weights: np.ndarray | None,
-) -> np.ndarray:
-    """The loss of each held-out row under the best constant of its split's training part."""
-    constants = [
-        np.broadcast_to(
-            best_constant(target[train_rows], loss, output_shape, None if weights is None else weights[train_rows]),
-            (len(test_rows), *output_shape),
-        )
-        for train_rows, test_rows in splits
-    ]
-    rows = np.concatenate([test_rows for _, test_rows in splits])
-    return loss.per_row(target[rows], np.concatenate(constants))
+        weighted = self._held_out.weighted_splits(index, splits)
+        found = reference_predictions(table, labels, kind, weighted, self._seed, n_classes)
+        return {
+            name: self._held_out.score(
+                index, splits, loss.from_target_space(values[rows].reshape(len(rows), *output_shape))
+            ).assessment
+            for name, values in found.items()
+        }
 
 
 def _reference_targets(target: np.ndarray, kind: str, output_shape: tuple[int, ...]) -> np.ndarray | None:

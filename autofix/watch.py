@@ -70,10 +70,11 @@ class Watch(CollapseMonitor):
             return
         self.suspected = self.looks[-1]
         self._console.suspicion(describe(self.suspected))
-        self.repair = (self.shop or self._open_shop()).attempt()
+        shop = self.shop or self._open_shop()
+        self.repair = shop.attempt()
         if self.repair.outcome is not None:
             recipe, seed = self.repair.outcome.recipe, self.repair.initialization_seed
-            self.initial_values = self.shop.engine.initial_values(recipe, seed)
+            self.initial_values = shop.engine.initial_values(recipe, seed)
             self.model.stop_training = True
 
     def _open_shop(self) -> RepairShop:

@@ -16,6 +16,7 @@ LAYERS = (
     {"best_constant", "losses", "inspection", "program"},
     {"probe"},
     {"assess"},
+    {"held_out"},
     {"report.records", "report.text", "report.report", "report"},
     {"console", "diagnose", "strategy", "judge", "monitor"},
     {"settings", "escalate", "minimize", "adopt"},

@@ -260,7 +260,7 @@ def test_one_output_without_skill_does_not_suffice():
 
 def test_outputs_without_a_loss_are_not_judged():
     judge, _ = make_judge(by_recipe(control=[None, None], good=[0.3, None]), n_heads=2)
-    judge._losses = [judge._losses[0], None]
+    judge._judged = [0]
     outcome = judge.run(GOOD)
     assert len(outcome.heads) == 1
     assert judge.is_proven(outcome)
