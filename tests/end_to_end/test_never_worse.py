@@ -219,7 +219,7 @@ class RaisesAt(keras.callbacks.Callback):
             raise self._error
 
 
-STARTED = []
+STARTED: list[int] = []
 """Trainings that began; not kept on the callback, whose state starts anew."""
 
 
