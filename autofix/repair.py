@@ -105,7 +105,6 @@ class RepairShop:
         self._reference_profile: ReferenceProfile | None = None
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
-        self._budget_s = budget_s
         self.engine = ProbeEngine(model, data, initial)
         self.judge = Judge(
             self.engine, data, losses, seed=settings.base_seed, accept=settings.accept, budget_s=budget_s
@@ -175,7 +174,7 @@ class RepairShop:
             seed=self._settings.base_seed + 1,
         )
         tuner = EscalationTuner(
-            oracle, space, self, self._show, self._settings.directory, self._fingerprint(space, rungs)
+            oracle, space, self, self._console.trial, self._settings.directory, self._fingerprint(space, rungs)
         )
         try:
             self._records = list(oracle.records)
@@ -266,9 +265,6 @@ class RepairShop:
         rung = self._records[-1].rung
         record = _record(outcome, rung, {}, "minimal" if keeps else "not minimal", seconds, "")
         self._records.append(record)
-
-    def _show(self, record: TrialRecord) -> None:
-        self._console.trial(record)
 
     @contextlib.contextmanager
     def _timed(self, part: str) -> Iterator[None]:

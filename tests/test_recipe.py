@@ -154,9 +154,9 @@ def test_only_changes_to_the_network_need_surgery():
 
 def test_recipes_and_remedies_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        RATE.factor = 2.0  # type: ignore[misc]
+        RATE.factor = 2.0
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Recipe().remedies = (RATE,)  # type: ignore[misc]
+        Recipe().remedies = (RATE,)
 
 
 @pytest.mark.parametrize("values", [{}, {"kind": "set_moon_phase", "strategy": "s"}])
