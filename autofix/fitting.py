@@ -13,7 +13,8 @@ from autofix.adopt import Adoption, CallbackStates, final_arguments, is_raised_b
 from autofix.console import Console
 from autofix.data import TrainingData, by_position, is_array_tree, split_validation
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
-from autofix.monitor import describe
+from autofix.monitor import Look, describe
+from autofix.recipe import Recipe
 from autofix.repair import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord
@@ -230,25 +231,34 @@ class _Run:
     def _adopt(self, watch: Watch, repair: Repair) -> keras.callbacks.History:
         """Steps 6 and 7: the model takes over the repair, trains as the user asked, and is checked again."""
         assert repair.outcome is not None
-        assert watch.shop is not None
         assert watch.initial is not None
-        recipe = repair.outcome.recipe
+        recipe, proven = repair.outcome.recipe, repair.outcome.skill_lower
         started = time.perf_counter()
-        adoption = Adoption(self._model, recipe, watch.initial, watch.initial_values)
-        try:
-            adoption.apply()
-            changed = {**self._arguments, **recipe.fit_arguments, "callbacks": self._callbacks}
-            history = self._model.fit(**final_arguments(changed, self._settings.base_seed))
-            look = watch.look_again()
-        except Exception as error:
-            if is_raised_by(error, self._callbacks):
-                raise
-            return self._start_over(adoption, watch, f"The repaired training failed: {error!r}")
+        for initial_values in watch.initial_values:
+            adoption = Adoption(self._model, recipe, watch.initial, initial_values)
+            try:
+                history, look = self._train_repaired(adoption, watch, recipe)
+            except Exception as error:
+                if is_raised_by(error, self._callbacks):
+                    raise
+                return self._start_over(adoption, watch, f"The repaired training failed: {error!r}")
+            if look.skill >= proven:
+                break
+            # Unlucky shuffles can kill units that the trials kept: other initial weights are as good, and proven too.
+            if initial_values is not watch.initial_values[-1]:
+                adoption.undo()
+                self._states.restore()
         if look.is_collapsed:
             return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
         record = self._record(watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started
         return self._finish(history, dataclasses.replace(record, recipe=recipe, after=look.heads))
+
+    def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
+        adoption.apply()
+        arguments = {**self._arguments, **recipe.fit_arguments, "callbacks": self._callbacks}
+        history = self._model.fit(**final_arguments(arguments, self._settings.base_seed))
+        return history, watch.look_again()
 
     def _start_over(self, adoption: Adoption, watch: Watch, why: str) -> keras.callbacks.History:
         """What `model.fit` would have given: the user's own training, from where it began."""
@@ -267,7 +277,7 @@ class _Run:
             before=seen.heads if seen else (),
             before_epoch=seen.epoch if seen else 0,
             notes=(*self._notes, *watch.notes),
-            seconds={"watch": watch.watch_s} if repair else {},
+            seconds={"looks": watch.looks_s, **({"watch": watch.watch_s} if repair else {})},
         )
         if repair is None:
             return record

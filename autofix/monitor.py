@@ -53,6 +53,11 @@ class Look:
         return any(head.is_collapsed for head in self.heads)
 
     @property
+    def skill(self) -> float:
+        """Mean skill over the outputs; minus infinity when any is not finite."""
+        return float(np.mean([head.skill if head.is_finite else -np.inf for head in self.heads]))
+
+    @property
     def is_weak(self) -> bool:
         """Whether any output has so little skill that it is worth asking what there is to be had."""
         return any(not head.is_finite or head.skill < WEAK_SKILL for head in self.heads)

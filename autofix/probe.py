@@ -80,6 +80,7 @@ class ProbeEngine:
         steps: int | None = None,
         *,
         own_initialization: bool = False,
+        shuffle_seed: int | None = None,
     ) -> ProbeRun:
         """Trains the recipe from scratch and predicts every row of the sample.
 
@@ -89,6 +90,7 @@ class ProbeEngine:
             seed: Of the initial weights and the shuffles.
             steps: None for the user's full horizon.
             own_initialization: Whether to start from the user's own initial weights rather than fresh ones.
+            shuffle_seed: Of the shuffles alone; None for `seed`.
 
         Returns:
             The predictions and the cost.
@@ -103,7 +105,8 @@ class ProbeEngine:
             )
         steps = self._data.total_steps if steps is None else steps
         shuffle = bool(recipe.fit_arguments.get("shuffle", self._data.shuffle))
-        index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=seed)
+        order_seed = seed if shuffle_seed is None else shuffle_seed
+        index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
             done, predictions = program.train(self._input_tensors(recipe), index, _affine(recipe, self._data))
         return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)

@@ -41,6 +41,9 @@ CONFIRMED_CANDIDATES = 3
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
 
+FINAL_TRAININGS = 2
+"""Times that the final training is run, with other initial weights, where it falls short of the proven skill."""
+
 INITIALIZATIONS = 5
 """Initial weights that are tried, if need be, to find some that the final training does well from."""
 
@@ -57,7 +60,7 @@ class Repair:
         references: Best first.
         findings: Likeliest first.
         left_out: Strategies not used, with the reason.
-        initialization_seed: Of the initial weights that the final training starts from.
+        initializations: Seeds of the initial weights that the final training may start from, best first.
         seconds: Wall time by part.
     """
 
@@ -68,7 +71,7 @@ class Repair:
     references: tuple[Reference, ...]
     findings: tuple[Finding, ...]
     left_out: dict[str, str]
-    initialization_seed: int
+    initializations: tuple[int, ...]
     seconds: dict[str, float]
 
 
@@ -156,13 +159,13 @@ class RepairShop:
             references=self.judge.references,
             findings=findings,
             left_out=space.left_out,
-            initialization_seed=self._good_initialization(chosen) if chosen is not None else 0,
+            initializations=() if chosen is None else self._initializations(chosen),
             seconds=dict(self._seconds),
         )
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
-        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, 0, {})
+        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         rungs = space.rungs(self._settings.order)
@@ -240,18 +243,22 @@ class RepairShop:
                 return self.judge.run(record.recipe)
         return None
 
-    def _good_initialization(self, outcome: Outcome) -> int:
-        """The first seed whose initial weights lead, on all training rows, to the skill proven on held-out ones.
+    def _initializations(self, outcome: Outcome) -> tuple[int, ...]:
+        """Seeds of initial weights for the final training, the one to take first.
 
-        Not the one with the smallest loss, which would be the one that overfits most.
+        First come those that lead, on all training rows, to the skill proven on held-out ones, in order: the one with
+        the smallest loss would be the one that overfits most. The others follow by their loss.
         """
-        losses = []
-        for attempt in range(INITIALIZATIONS):
-            seed = self._settings.base_seed + attempt
-            losses.append(self.judge.training_loss(outcome.recipe, seed))
-            if losses[-1] <= 1.0 - outcome.skill_lower:
-                return seed
-        return self._settings.base_seed + int(np.argmin(losses))
+        good: list[int] = []
+        losses: dict[int, float] = {}
+        for seed in range(self._settings.base_seed, self._settings.base_seed + INITIALIZATIONS):
+            losses[seed] = self.judge.training_loss(outcome.recipe, seed)
+            if losses[seed] <= 1.0 - outcome.skill:
+                good.append(seed)
+            if len(good) == FINAL_TRAININGS:
+                break
+        rest = sorted((seed for seed in losses if seed not in good), key=lambda seed: losses[seed])
+        return tuple([*good, *rest][:FINAL_TRAININGS])
 
     def _references_have_skill(self) -> bool:
         references = self.judge.references

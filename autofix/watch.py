@@ -27,10 +27,11 @@ class Watch(CollapseMonitor):
     Attributes:
         repair: What came of the attempt, None before one.
         initial: The model's values when its training began.
-        initial_values: What the repaired network starts from, None before a repair.
+        initial_values: What the repaired network may start from, best first; empty before a repair.
         suspected: The look that raised the suspicion.
         notes: What failed.
         watch_s: Seconds of the training until the suspicion.
+        looks_s: Seconds spent in here, an attempt at a repair left out.
     """
 
     def __init__(self, data: TrainingData | None, settings: Settings, console: Console) -> None:
@@ -41,10 +42,11 @@ class Watch(CollapseMonitor):
         self.repair: Repair | None = None
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
-        self.initial_values: Sequence[Any] | None = None
+        self.initial_values: list[Sequence[Any]] = []
         self.suspected: Look | None = None
         self.notes: list[str] = []
         self.watch_s = 0.0
+        self.looks_s = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
@@ -73,8 +75,8 @@ class Watch(CollapseMonitor):
         shop = self.shop or self._open_shop()
         self.repair = shop.attempt()
         if self.repair.outcome is not None:
-            recipe, seed = self.repair.outcome.recipe, self.repair.initialization_seed
-            self.initial_values = shop.engine.initial_values(recipe, seed)
+            recipe = self.repair.outcome.recipe
+            self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]
             self.model.stop_training = True
 
     def _open_shop(self) -> RepairShop:
@@ -96,8 +98,11 @@ class Watch(CollapseMonitor):
 
     def _guarded(self, step: Any, *arguments: Any) -> None:
         """Nothing that fails in here may harm the user's training: it goes on, unwatched."""
+        started = time.perf_counter()
         try:
             step(*arguments)
+            if self.shop is None:
+                self.looks_s += time.perf_counter() - started
         except Exception as error:  # noqa: BLE001
             self._data = None
             self.repair = None

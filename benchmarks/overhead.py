@@ -160,7 +160,7 @@ def train(healthy: HealthyRun, seed: int, fit: Callable[..., Any]) -> Trained:
     history, seconds = summary.timed(lambda: fit(model, x, y, epochs=healthy.epochs, verbose=0))
     report = getattr(history, "report", None)
     verdict, parts = (report.verdict, report.seconds) if report else ("", {})
-    watch_s = parts.get("watch", math.nan)
+    watch_s = parts.get("looks", math.nan)
     return Trained(model.get_weights(), history.history, seconds, verdict, watch_s)
 
 

@@ -97,7 +97,8 @@ class RunRecord:
         recipe: The smallest fix; empty unless repaired.
         left_out: Strategies that could not be used, with the reason, by name.
         notes: Sentences on what else happened, such as an error inside autofix.
-        seconds: Wall time by part: `"watch"`, `"references"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
+        seconds: Wall time by part: `"looks"` (the forward passes and assessments of the watch), `"watch"` (the training
+            until it was suspected), `"references"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
     """
 
     verdict: str
