@@ -36,6 +36,10 @@ XLA_COMPILATION_S = 0.6
 """About what XLA's compilation costs a small dense network (up to 1.2 s for larger and recurrent ones). Work that a
 plain graph does faster than this is not worth it."""
 
+CLEAR_GAIN = 4.0
+"""XLA is tried after a plain graph only where it can save this many times its compilation: a choice nearer to even
+would depend on how busy the machine is, and with it the last digits of every trial."""
+
 GRAPH_STEP_S = 4e-5
 """A plain graph's step of the smallest dense network, to guess the work before anything is measured."""
 
@@ -106,7 +110,7 @@ class Program:
             self._try_mode("xla", inputs, tried)
         if not tried or tried["xla"][0] > SLOW_STEP_S:
             self._try_mode("graph", inputs, tried, is_last_resort=not tried)
-        if "xla" not in tried and not averse and planned_steps * tried["graph"][0] > XLA_COMPILATION_S:
+        if "xla" not in tried and not averse and planned_steps * tried["graph"][0] > CLEAR_GAIN * XLA_COMPILATION_S:
             self._try_mode("xla", inputs, tried)
         self.mode = min(tried, key=lambda mode: tried[mode][0])
         self.seconds_per_step, self._train = tried[self.mode]
