@@ -133,7 +133,8 @@ def test_a_learner_that_fails_is_left_out(monkeypatch):
 def test_too_few_rows_never_raise(n_train):
     x = table(10)
     for kind, y in (("regression", x), ("binary", x[:, :1] > 0.5), ("multiclass", np.arange(10) % 3)):
-        reference_predictions(x, y, kind, [(np.arange(n_train), np.arange(5, 10))])
+        found = reference_predictions(x, y, kind, [(np.arange(n_train), np.arange(5, 10))])
+        assert all(np.isfinite(values[5:]).all() and np.isnan(values[:5]).all() for values in found.values())
 
 
 def test_the_kernel_learner_is_left_out_on_many_rows():

@@ -114,5 +114,7 @@ def test_examples_give_what_they_show():
     assert result.failed == 0
 
 
-def test_no_json_file_without_a_path():
+def test_no_json_file_without_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     summary.write_json(None, anything=1)
+    assert list(tmp_path.iterdir()) == []
