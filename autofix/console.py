@@ -56,6 +56,7 @@ class Console:
     def __init__(self, verbose: int | str = "auto") -> None:
         self.verbose = 1 if verbose == "auto" else int(verbose)
         self._live: Live | None = None
+        self._index = 0
         self._label = ""
         self._trials = 0
         self._best: float | None = None
@@ -77,13 +78,16 @@ class Console:
 
     @_never_raises
     def rung(self, index: int, strategies: Sequence[str]) -> None:
-        """Starts the line of a rung, and ends the one before.
+        """Starts the line of a rung, and ends the one before; a rung that has its line goes on with it.
 
         Args:
             index: 0 for the control arm.
             strategies: Names of those in play.
         """
+        if self._started is not None and index == self._index:
+            return
         self._finish()
+        self._index = index
         self._label = f"rung {index}: {'control' if index == 0 else ' + '.join(strategies) or 'no change'}"
         self._trials, self._best = 0, None
         self._started = time.perf_counter()

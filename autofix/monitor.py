@@ -206,23 +206,20 @@ class CollapseMonitor(keras.callbacks.Callback):
 
 
 def describe(look: Look) -> str:
-    """A look at a collapsed training in words."""
-    parts = []
-    for head in look.heads:
-        if not head.is_collapsed:
-            continue
-        what = {
-            "non_finite": "predictions are not finite",
-            "constant": "the network predicts the same value for every row",
-            "no_skill": "predictions vary but are no better than a constant",
-        }[head.state]
-        parts.append(
-            f"{head.output_name}: {what} (spread {head.spread:.3g}, skill {head.skill:.3g}, "
-            f"upper bound {head.skill_upper:.3g})"
-        )
-    if not parts:
-        parts = [f"{head.output_name}: the skill is only {head.skill:.3g}" for head in look.heads]
-    return f"After epoch {look.epoch}, {'; '.join(parts)}."
+    """A look at a collapsed training in words; outputs are named where there are several."""
+    shown = [head for head in look.heads if head.is_collapsed] or list(look.heads)
+    parts = [f"{head.output_name}: {_in_words(head)}" if len(look.heads) > 1 else _in_words(head) for head in shown]
+    return f"After epoch {look.epoch}: {'; '.join(parts)}."
+
+
+def _in_words(head: Assessment) -> str:
+    numbers = f"(spread {head.spread:.3g}, skill {head.skill:.3g}, upper bound {head.skill_upper:.3g})"
+    words = {
+        "non_finite": "predictions are not finite",
+        "constant": f"the network predicts the same value for every row {numbers}",
+        "no_skill": f"predictions vary but are no better than a constant {numbers}",
+    }
+    return words.get(head.state, f"predictions are hardly better than a constant {numbers}")
 
 
 def _arguments_of_running_fit() -> tuple[Any, Any]:

@@ -185,8 +185,8 @@ class RepairShop:
             if not (oracle.is_stopped or self._is_false_alarm):
                 tuner.search()
             self._records = list(oracle.records)
-            self._console.rung_done()
         finally:
+            self._console.rung_done()
             tuner.close()
 
     def _fingerprint(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:

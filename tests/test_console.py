@@ -135,3 +135,12 @@ def test_methods_out_of_turn_never_raise(capsys):
     console.trial(trial(0.5))
     console.verdict("done")
     assert capsys.readouterr().out == "done\n"
+
+
+def test_a_rung_has_one_line_however_often_it_is_named(capsys):
+    console = Console(verbose=2)
+    for _ in range(3):
+        console.rung(1, ["reshuffle"])
+        console.trial(trial(0.5))
+    console.rung_done()
+    assert capsys.readouterr().out.count("rung 1: reshuffle, 3 trials") == 1
