@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from autofix import architecture
 from autofix.data import DEFAULT_BATCH_SIZE, split_validation
+from autofix.feeding import as_tensor
 from autofix.recipe import Recipe
 from autofix.state import Snapshot
 
@@ -82,8 +83,7 @@ def training_stream(
     leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(rows)]
     if sum(leaf.nbytes for leaf in leaves) > MAX_STREAM_BYTES:
         return None
-    floatx = keras.config.floatx()
-    tensors = [tf.convert_to_tensor(leaf.astype(floatx) if leaf.dtype.kind == "f" else leaf) for leaf in leaves]
+    tensors = [as_tensor(leaf) for leaf in leaves]
     n_rows = len(leaves[0])
 
     def epoch(seeds: tf.Tensor) -> tf.data.Dataset:

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MAX_CLASSES = 100
-"""Integer targets with more distinct values than this are treated as numbers even under a classification loss."""
-
 
 @dataclasses.dataclass(frozen=True)
 class InputProfile:

@@ -13,8 +13,6 @@ from autofix.evidence import Evidence, FitProfile, ModelProfile, profile_input, 
 SCALE_FREE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adadelta", "Lion", "Adafactor", "Muon")
 """Optimizers that divide the scale of the gradient out (Kingma & Ba 2015, section 2, and kin)."""
 
-LINEAR_ACTIVATIONS = ("linear", "unknown")
-
 DEAD_ROWS = 256
 """Rows that a unit must be zero for to be called dead."""
 

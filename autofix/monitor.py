@@ -15,6 +15,7 @@ import tensorflow as tf
 from autofix.assess import Assessment, assess
 from autofix.data import TrainingData, is_array_tree
 from autofix.errors import CollapseWarning
+from autofix.feeding import as_tensor, forward
 from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 
@@ -172,7 +173,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         if data is None:
             return
         rows = data.watch_rows(LOOK_ROWS)
-        self._x = keras.tree.pack_sequence_as(data.x_structure, [_as_input(array[rows]) for array in data.inputs])
+        self._x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array[rows]) for array in data.inputs])
         self._targets = [array[rows] for array in data.targets]
         weights = [None] * len(data.targets) if data.sample_weights is None else data.sample_weights
         self._weights = [None if array is None else array[rows] for array in weights]
@@ -182,9 +183,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def watch_model(self) -> None:
         """Makes the forward pass of the looks: traced, for an eager one costs recurrent networks 20 times as much."""
         model = self.model
-        # A call argument that the model's own signature lacks is refused.
-        arguments = {"training": False} if model._call_has_training_arg else {}
-        predict = functools.partial(model, **arguments)
+        predict = functools.partial(forward, model)
         self._predict = predict if model.run_eagerly else tf.function(predict, reduce_retracing=True)
 
     def _look(self, epoch: int) -> None:
@@ -230,10 +229,6 @@ def _arguments_of_running_fit() -> tuple[Any, Any]:
             return frame.f_locals.get("x"), frame.f_locals.get("y")
         frame = frame.f_back
     return None, None
-
-
-def _as_input(array: np.ndarray) -> tf.Tensor:
-    return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
 
 
 def _is_power(number: int, base: int) -> bool:

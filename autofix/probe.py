@@ -5,6 +5,7 @@ other remedies are arguments of these.
 """
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 from autofix import architecture
 from autofix.data import TrainingData
 from autofix.errors import ModelError
+from autofix.feeding import as_tensor, build_optimizer, forward
 from autofix.program import Program, batches
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
 from autofix.state import Snapshot, preserved_randomness
@@ -53,19 +55,19 @@ class ProbeEngine:
         self._model = model
         self._data = data
         if initial is None:
-            _build_optimizer(model)
+            build_optimizer(model)
         self._initial = initial or Snapshot(model)
         self._planned_steps = planned_runs * data.total_steps
         self._programs: dict[tuple[Any, int], Program] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
-        self._targets = [_tensor(array) for array in data.targets]
-        self._weights = [_tensor(array) for array in data.sample_weights or []]
+        self._targets = [as_tensor(array) for array in data.targets]
+        self._weights = [as_tensor(array) for array in data.sample_weights or []]
 
-    @property
+    @functools.cached_property
     def output_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each output, without rows."""
         first = [array[:1] for array in self._input_tensors(Recipe())]
-        outputs = self._model(keras.tree.pack_sequence_as(self._data.x_structure, first))
+        outputs = forward(self._model, keras.tree.pack_sequence_as(self._data.x_structure, first))
         return [tuple(leaf.shape[1:]) for leaf in keras.tree.flatten(outputs)]
 
     def seconds_per_step(self, recipe: Recipe) -> float:
@@ -136,7 +138,7 @@ class ProbeEngine:
             if inserted:
                 with preserved_randomness(seed=0):
                     model = architecture.build(self._model, inserted)
-                _build_optimizer(model)
+                build_optimizer(model)
                 initial = Snapshot(model)
             program = Program(
                 model, initial, self._data, self._targets, self._weights, batch_size, len(_affine(recipe, self._data))
@@ -154,19 +156,8 @@ class ProbeEngine:
             for remedy in remedies:
                 arrays = remedy.transform(arrays)
             self._inputs = {key: value for key, value in self._inputs.items() if not key}
-            self._inputs[remedies] = [_tensor(array) for array in arrays]
+            self._inputs[remedies] = [as_tensor(array) for array in arrays]
         return self._inputs[remedies]
-
-
-def _build_optimizer(model: keras.Model) -> None:
-    """Creates the optimizer's state, so that snapshots hold it."""
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-
-
-def _tensor(array: np.ndarray) -> tf.Tensor:
-    """An array as a tensor; float64 becomes Keras' float type, as `fit` makes it."""
-    return tf.convert_to_tensor(array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array)
 
 
 def _affine(recipe: Recipe, data: TrainingData) -> list[tuple[float, float]]:

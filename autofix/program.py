@@ -16,6 +16,7 @@ import tensorflow as tf
 from autofix import architecture
 from autofix.data import TrainingData
 from autofix.errors import ModelError
+from autofix.feeding import forward
 from autofix.initialization import fresh_values
 from autofix.state import Snapshot
 
@@ -225,8 +226,7 @@ class Program:
         return [tf.cast(leaf, tf.float32) for leaf in keras.tree.flatten(predictions)]
 
     def _call(self, x: Any, scales: Any, training: bool) -> Any:
-        # A call argument that the model's own signature lacks is refused.
-        predictions = self.model(x, training=training) if self.model._call_has_training_arg else self.model(x)
+        predictions = forward(self.model, x, training=training)
         leaves = keras.tree.flatten(predictions)
         if not scales:
             return predictions

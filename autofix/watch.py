@@ -10,6 +10,7 @@ import keras
 from autofix.console import Console
 from autofix.data import TrainingData
 from autofix.errors import CollapseWarning
+from autofix.feeding import build_optimizer, forward
 from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.repair import Repair, RepairShop
 from autofix.settings import MIN_BUDGET_S, Settings
@@ -114,6 +115,5 @@ def _build(model: keras.Model, data: TrainingData) -> None:
     """Builds the model and its optimizer, as Keras would in the first step, so that their beginning can be kept."""
     if not all(layer.built for layer in model._flatten_layers()):
         first = keras.tree.pack_sequence_as(data.x_structure, [array[:1] for array in data.inputs])
-        model(first, training=False) if model._call_has_training_arg else model(first)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+        forward(model, first)
+    build_optimizer(model)

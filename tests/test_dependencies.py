@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "state", "initialization", "evidence", "references"},
+    {"errors", "state", "feeding", "initialization", "evidence", "references"},
     {"alignment", "loss_specs", "recipe", "data"},
     {"numpy_losses", "architecture"},
     {"best_constant", "losses", "inspection", "program"},
