@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from autofix.evidence import Evidence
+from autofix.evidence import STRONG_DRIFT, Evidence
 from autofix.report.records import Finding
 
 FAR_SCALE = 10.0
@@ -21,9 +21,6 @@ MANY_STEPS_AN_EPOCH = 1000
 """With batches of at most `TINY_BATCH` rows, this many noisy steps an epoch call the batch too small."""
 
 TINY_BATCH = 2
-
-STRONG_DRIFT = 0.5
-"""Order drift above this means that neighbouring rows share their targets."""
 
 NONLINEAR_MARGIN = 0.1
 """How much more skill a non-linear reference must have before a linear network is said to lack capacity."""

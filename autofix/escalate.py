@@ -86,6 +86,9 @@ class SearchSpace:
         if strategy.needs_surgery and not self._case.evidence.model.can_edit:
             self.left_out[strategy.name] = "the network is neither Sequential nor functional, so no layer can be added"
             return
+        if strategy.regroups and not self._case.evidence.fit.can_regroup:
+            self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"
+            return
         declared = keras_tuner.HyperParameters()
         if self._prescribe(strategy, declared, self._case) is None:
             self.left_out[strategy.name] = "it does not apply to this model and data"

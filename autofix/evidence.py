@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+STRONG_DRIFT = 0.5
+"""Order drift above this means that neighbouring rows share their targets."""
+
 
 @dataclasses.dataclass(frozen=True)
 class InputProfile:
@@ -94,7 +97,9 @@ class FitProfile:
         batch_size: Rows a step.
         epochs: The user's horizon in epochs.
         total_steps: The user's horizon in steps.
-        shuffle: Whether Keras shuffles the rows.
+        shuffle: Whether each epoch has a new order of the rows.
+        source: What the rows came as, as in `TrainingData`.
+        can_regroup: Whether the order of the rows and the size of the batches can be changed.
     """
 
     n_rows: int
@@ -102,6 +107,13 @@ class FitProfile:
     epochs: int
     total_steps: int
     shuffle: bool
+    source: str = "arrays"
+    can_regroup: bool = True
+
+    @property
+    def dataset_batch_size(self) -> int | None:
+        """Rows in a batch of the `tf.data.Dataset` that is trained on; None for anything else."""
+        return self.batch_size if self.source == "dataset" else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,12 +184,18 @@ def profile_target(array: np.ndarray, kind: str) -> TargetProfile:
         mean=float(values.mean()),
         std=float(values.std()),
         is_constant=bool((values == values[0]).all()),
-        order_drift=_order_drift(values, kind),
+        order_drift=order_drift(values, is_class=kind in ("binary", "multiclass")),
     )
 
 
-def _order_drift(values: np.ndarray, kind: str) -> float:
-    if kind in ("binary", "multiclass"):
+def order_drift(values: np.ndarray, *, is_class: bool) -> float:
+    """How much the row number says about the target, as in `TargetProfile`.
+
+    Args:
+        values: Shape `(n_samples, n_columns)`.
+        is_class: Whether they are class numbers, or one-hot classes.
+    """
+    if is_class:
         labels = values.argmax(axis=1) if values.shape[1] > 1 else values[:, 0]
         shares = np.unique(labels, return_counts=True)[1] / len(labels)
         expected = float((shares**2).sum())

@@ -21,3 +21,19 @@ def build_optimizer(model: keras.Model) -> None:
     """Creates the optimizer's state, as Keras would in the first step, so that snapshots hold it."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
+
+
+def has_own_code(model: keras.Model) -> bool:
+    """Whether any part of a model is of the user's own: its class, a layer, a function in a layer, or a loss."""
+    parts = [model, *model._flatten_layers(include_self=False, recursive=True)]
+    parts += keras.tree.flatten(getattr(model, "loss", None))
+    return any(_is_own(part) for part in parts)
+
+
+def _is_own(part: Any) -> bool:
+    if part is None or isinstance(part, str):
+        return False
+    if isinstance(part, keras.layers.Lambda):
+        return True
+    home = getattr(part, "__module__", None) if callable(part) and hasattr(part, "__name__") else None
+    return not str(home or type(part).__module__).startswith("keras.")

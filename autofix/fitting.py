@@ -9,9 +9,8 @@ from typing import Any
 
 import keras
 
-from autofix.adopt import Adoption, CallbackStates, final_arguments, is_raised_by
+from autofix.adopt import Adoption, CallbackStates, is_raised_by
 from autofix.console import Console
-from autofix.data import TrainingData, by_position, is_array_tree, split_validation
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import Look, describe
 from autofix.recipe import Recipe
@@ -19,6 +18,7 @@ from autofix.repair import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
+from autofix.sources import open_source
 from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies
 from autofix.watch import Watch
@@ -143,75 +143,33 @@ class _Run:
         self._callbacks = _callback_list(arguments["callbacks"])
         self._randomness = RandomState()
         self._notes: list[str] = []
-        self._data = self._sample()
+        self._source = open_source(model, arguments, settings.base_seed)
         self._console = Console(arguments["verbose"])
 
     def fit(self) -> keras.callbacks.History:
-        constant = [] if self._data is None else self._data.constant_targets()
-        if constant:
+        if constant := self._source.constant_targets():
             return self._fit_constant(constant)
         self._states = CallbackStates(self._callbacks)
-        watch = Watch(self._data, self._settings, self._console)
-        history = self._plain_fit(watch)
+        watch = Watch(self._source, self._settings, self._console)
+        history = self._plain_fit(self._source.first(), watch)
         if watch.repair is not None and watch.repair.outcome is not None:
             self._states.restore()
             return self._adopt(watch, watch.repair)
         return self._finish(history, self._record(watch, _verdict(watch)))
 
-    def _sample(self) -> TrainingData | None:
-        """The checked sample, or None, with a note, for what cannot be sampled."""
-        given = self._arguments
-        x, y, weights, validation = given["x"], given["y"], given["sample_weight"], given["validation_data"]
-        reason = None
-        if y is None or not is_array_tree(x, y, weights):
-            reason = "x and y are not arrays or tensors"
-        elif given["initial_epoch"]:
-            reason = "initial_epoch continues an earlier training"
-        if reason is not None:
-            self._notes.append(f"Trained as model.fit does, and not watched: {reason}.")
-            return None
-        if given["validation_split"] and validation is None:
-            (x, y, weights), validation = split_validation(x, y, weights, given["validation_split"])
-        if validation is not None and not (isinstance(validation, tuple | list) and is_array_tree(validation)):
-            validation = None
-        return TrainingData.from_arrays(
-            self._inputs(x),
-            self._outputs(y),
-            self._outputs(weights),
-            class_weight=given["class_weight"],
-            batch_size=given["batch_size"],
-            epochs=given["epochs"],
-            shuffle=bool(given["shuffle"]),
-            steps_per_epoch=given["steps_per_epoch"],
-            validation_data=None if validation is None else self._ordered(*validation),
-            takes_text=any(tensor.dtype == "string" for tensor in getattr(self._model, "inputs", None) or []),
-            seed=self._settings.base_seed,
-        )
-
-    def _ordered(self, x: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
-        return (self._inputs(x), self._outputs(y), *(self._outputs(one) for one in weights))
-
-    def _inputs(self, x: Any) -> Any:
-        model = self._model
-        return by_position(x, getattr(model, "input_names", None), getattr(model, "_inputs_struct", x))
-
-    def _outputs(self, y: Any) -> Any:
-        model = self._model
-        return by_position(y, getattr(model, "output_names", None), getattr(model, "_outputs_struct", y))
-
-    def _plain_fit(self, watch: Watch | None = None) -> keras.callbacks.History:
+    def _plain_fit(self, arguments: dict[str, Any], watch: Watch | None = None) -> keras.callbacks.History:
         """`model.fit` as the user called it, with the watch as its last callback."""
-        callbacks = self._arguments["callbacks"]
+        callbacks = arguments["callbacks"]
         if watch is None:
-            return self._model.fit(**self._arguments)
+            return self._model.fit(**arguments)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            return self._model.fit(**{**self._arguments, "callbacks": [*self._callbacks, watch]})
+            return self._model.fit(**{**arguments, "callbacks": [*self._callbacks, watch]})
         # Keras leaves such a list as it is: nobody else tells the watch what it watches.
         watch.set_model(self._model)
-        watch.set_params({"epochs": self._arguments["epochs"]})
+        watch.set_params({"epochs": arguments["epochs"]})
         callbacks.callbacks.append(watch)
         try:
-            return self._model.fit(**self._arguments)
+            return self._model.fit(**arguments)
         finally:
             callbacks.callbacks.remove(watch)
 
@@ -224,7 +182,7 @@ class _Run:
         )
         record = RunRecord("unlearnable", findings=(finding,), notes=("Trained as model.fit does.",))
         self._complain(record)
-        history = self._plain_fit()
+        history = self._plain_fit(self._source.plain())
         history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))
         return history
 
@@ -256,8 +214,8 @@ class _Run:
 
     def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
-        arguments = {**self._arguments, **recipe.fit_arguments, "callbacks": self._callbacks}
-        history = self._model.fit(**final_arguments(arguments, self._settings.base_seed))
+        arguments = self._source.repaired(recipe.fit_arguments)
+        history = self._model.fit(**{**arguments, "callbacks": self._callbacks})
         return history, watch.look_again()
 
     def _start_over(self, adoption: Adoption, watch: Watch, why: str) -> keras.callbacks.History:
@@ -266,7 +224,7 @@ class _Run:
         self._randomness.restore()
         self._states.restore()
         self._notes.append(why)
-        history = self._plain_fit()
+        history = self._plain_fit(self._source.plain())
         return self._finish(history, self._record(watch, "unrepaired"))
 
     def _record(self, watch: Watch, verdict: str) -> RunRecord:

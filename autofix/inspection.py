@@ -33,7 +33,15 @@ def collect(model: keras.Model, data: TrainingData, kinds: Sequence[str]) -> Evi
         inputs=tuple(profile_input(array[training]) for array in data.inputs),
         targets=tuple(profile_target(array[training], kind) for array, kind in zip(data.targets, kinds, strict=False)),
         model=profile_model(model, data),
-        fit=FitProfile(data.n_rows, data.batch_size, data.epochs, data.total_steps, data.shuffle),
+        fit=FitProfile(
+            data.n_rows,
+            data.batch_size,
+            data.epochs,
+            data.total_steps,
+            data.shuffle,
+            data.source,
+            data.can_regroup,
+        ),
     )
 
 

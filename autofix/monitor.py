@@ -13,11 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from autofix.assess import Assessment, assess
-from autofix.data import TrainingData, is_array_tree
+from autofix.data import TrainingData
 from autofix.errors import CollapseWarning
 from autofix.feeding import as_tensor, forward
 from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
+from autofix.rows import is_array_tree
 
 LOOK_ROWS = 256
 """Rows of a look: a forward pass on them costs about a millisecond, and the standard error of a skill is 0.06."""
@@ -43,10 +44,17 @@ class Look:
     Args:
         epoch: Counted from 1.
         heads: One assessment an output that has a loss.
+        first_epoch: The training's `initial_epoch`.
     """
 
     epoch: int
     heads: tuple[Assessment, ...]
+    first_epoch: int = 0
+
+    @property
+    def n_trained(self) -> int:
+        """Epochs of this training until the look."""
+        return self.epoch - self.first_epoch
 
     @property
     def is_collapsed(self) -> bool:
@@ -65,8 +73,8 @@ class Look:
 
 
 def is_due(look: Look, epochs: int, *, is_last: bool) -> bool:
-    """Whether a training should have some skill by now."""
-    return is_last or look.epoch >= max(PATIENCE_EPOCHS, PATIENCE_SHARE * epochs)
+    """Whether a training of so many epochs should have some skill by now."""
+    return is_last or look.n_trained >= max(PATIENCE_EPOCHS, PATIENCE_SHARE * epochs)
 
 
 def is_suspicious(looks: Sequence[Look], epochs: int, *, is_last: bool) -> bool:
@@ -77,7 +85,7 @@ def is_suspicious(looks: Sequence[Look], epochs: int, *, is_last: bool) -> bool:
 
     Args:
         looks: In order; the last one is judged.
-        epochs: Of the whole training.
+        epochs: Of the whole training, from its `initial_epoch` on.
         is_last: Whether the training ends here.
     """
     if not looks:
@@ -116,19 +124,25 @@ class CollapseMonitor(keras.callbacks.Callback):
         self._data: TrainingData | None = None
         self._losses: list[LossSpec | None] = []
         self._predict: Callable[[Any], Any] = tf.identity
+        self._first_epoch: int | None = None
         self.looks: list[Look] = []
         self._has_warned = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.looks = []
         self._has_warned = False
+        self._first_epoch = None
         self._prepare(self._find_data())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._first_epoch is None:
+            self._first_epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._data is None:
             return
         is_last = self._is_last(epoch)
-        if is_last or _is_power(epoch + 1 - self._first_epoch, LOOK_FACTOR):
+        if is_last or _is_power(epoch + 1 - (self._first_epoch or 0), LOOK_FACTOR):
             self._look(epoch + 1)
             if is_suspicious(self.looks, self._epochs, is_last=is_last):
                 self.suspect()
@@ -146,11 +160,16 @@ class CollapseMonitor(keras.callbacks.Callback):
             warnings.warn(f"{describe(self.looks[-1])} {advice}", CollapseWarning, stacklevel=2)
 
     @property
-    def _epochs(self) -> int:
+    def _last_epoch(self) -> int:
         return int(self.params.get("epochs") or 1)
 
+    @property
+    def _epochs(self) -> int:
+        """Epochs of this training."""
+        return self._last_epoch - (self._first_epoch or 0)
+
     def _is_last(self, epoch: int) -> bool:
-        return bool(self.model.stop_training) or epoch + 1 >= self._epochs
+        return bool(self.model.stop_training) or epoch + 1 >= self._last_epoch
 
     def _find_data(self) -> TrainingData | None:
         x, y = self._given
@@ -169,7 +188,6 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _prepare(self, data: TrainingData | None) -> None:
         """Takes the rows to look at from the sample; `None` for no looks."""
         self._data = data
-        self._first_epoch = 0
         if data is None:
             return
         rows = data.watch_rows(LOOK_ROWS)
@@ -196,7 +214,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             )
             if loss is not None
         )
-        self.looks.append(Look(epoch, heads))
+        self.looks.append(Look(epoch, heads, self._first_epoch or 0))
 
     def _names(self) -> list[str]:
         """Names of the outputs for messages."""

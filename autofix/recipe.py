@@ -20,6 +20,9 @@ CODE_DIGITS = 6
 CODE_LIST_LENGTH = 8
 """Longer statistics are abbreviated in code; `Recipe.to_json` keeps every value."""
 
+SHUFFLE_BUFFER_ROWS = 10_000
+"""Rows that a `tf.data.Dataset` is shuffled within: more than the sample that the trials shuffle."""
+
 
 def _number(value: float) -> str:
     return f"{value:.{CODE_DIGITS}g}"
@@ -210,23 +213,29 @@ class InsertHiddenLayers(Remedy):
 
 @dataclasses.dataclass(frozen=True)
 class SetFitArgument(Remedy):
-    """Changes one argument of `fit`.
+    """Changes one argument of `fit`, or what stands for it in a `tf.data.Dataset`.
 
     Args:
         strategy: Name of the strategy that prescribed it.
         name: `"shuffle"` or `"batch_size"`.
         value: The new value.
         was: The value before.
+        rebatches: Rows in a batch of the dataset to change; None where `fit` makes the batches.
     """
 
     name: str
     value: bool | int
     was: bool | int | str | None = None
+    rebatches: int | None = None
 
     kind: ClassVar[str] = "set_fit_argument"
 
     def code(self) -> list[str]:
-        return [f"model.fit(..., {self.name}={self.value!r})   # was {self.was!r}"]
+        if self.rebatches is None:
+            return [f"model.fit(..., {self.name}={self.value!r})   # was {self.was!r}"]
+        if self.name == "batch_size":
+            return [f"dataset = dataset.rebatch({self.value!r})   # was {self.was!r}"]
+        return [f"dataset = dataset.unbatch().shuffle({SHUFFLE_BUFFER_ROWS}).batch({self.rebatches})"]
 
 
 @dataclasses.dataclass(frozen=True)

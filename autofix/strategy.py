@@ -57,11 +57,14 @@ class Strategy(abc.ABC):
         treats: Names of the causes it helps against.
         recompiles: Whether its settings make a network, or batches, that have to be compiled anew.
         needs_surgery: Whether its remedies go into the network, which only Sequential and functional models allow.
+        regroups: Whether its remedies change the order of the rows or the size of the batches, which only arrays and
+            `tf.data` datasets allow.
     """
 
     name: ClassVar[str]
     treats: ClassVar[frozenset[str]]
     needs_surgery: ClassVar[bool] = False
+    regroups: ClassVar[bool] = False
     recompiles: ClassVar[bool] = False
 
     @abc.abstractmethod

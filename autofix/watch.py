@@ -11,9 +11,12 @@ from autofix.console import Console
 from autofix.data import TrainingData
 from autofix.errors import CollapseWarning
 from autofix.feeding import build_optimizer, forward
+from autofix.loss_specs import LossSpec
 from autofix.monitor import CollapseMonitor, Look, describe
+from autofix.numpy_losses import loss_spec
 from autofix.repair import Repair, RepairShop
 from autofix.settings import MIN_BUDGET_S, Settings
+from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
 
 
@@ -21,7 +24,7 @@ class Watch(CollapseMonitor):
     """Watches, looks for a repair on suspicion, and stops the training when it has one.
 
     Args:
-        data: The sample; None to look at nothing.
+        source: What `fit` was given.
         settings: How to work.
         console: Where progress is shown.
 
@@ -35,9 +38,10 @@ class Watch(CollapseMonitor):
         looks_s: Seconds spent in here, an attempt at a repair left out.
     """
 
-    def __init__(self, data: TrainingData | None, settings: Settings, console: Console) -> None:
+    def __init__(self, source: Source, settings: Settings, console: Console) -> None:
         super().__init__()
-        self._sample = data
+        self._source = source
+        self._is_waiting = True
         self._settings = settings
         self._console = console
         self.repair: Repair | None = None
@@ -54,14 +58,47 @@ class Watch(CollapseMonitor):
         self._guarded(self._begin)
 
     def _begin(self) -> None:
-        if self._sample is None:
+        self.looks = []
+        self._first_epoch = None
+        if self._source.is_ready:
+            self._take_sample()
+        if self._data is not None:
+            _build(self.model, self._data)
+        elif self._is_waiting and not all(layer.built for layer in self.model._flatten_layers()):
+            raise Unwatchable("the network is built in its first step only")
+        if self._is_waiting or self._data is not None:
+            build_optimizer(self.model)
+            self.initial = Snapshot(self.model)
+            self._prepare(self._data)
+
+    def _take_sample(self) -> None:
+        self._is_waiting = False
+        self._data = self._source.sample(self.params.get("steps"))
+
+    def _prepare(self, data: TrainingData | None) -> None:
+        super()._prepare(data)
+        if data is None:
             return
-        _build(self.model, self._sample)
-        self._prepare(self._sample)
-        self.initial = Snapshot(self.model)
+        if not data.trains_on_targets:
+            self._losses = self._reconstruction_losses()
+        if len(self._losses) != len(self._targets):
+            raise Unwatchable("the targets are not those of the outputs, one by one")
+
+    def _reconstruction_losses(self) -> list[LossSpec | None]:
+        """Without targets, outputs that are shaped like the inputs are compared with these."""
+        shapes = [tuple(leaf.shape[1:]) for leaf in keras.tree.flatten(self._predict(self._x))]
+        if shapes != [target.shape[1:] for target in self._targets]:
+            raise Unwatchable("there are no targets, and the outputs are no reconstruction of the inputs")
+        return [loss_spec("mean_squared_error")] * len(shapes)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._guarded(super().on_epoch_end, epoch, logs)
+        self._guarded(self._end_epoch, epoch)
+
+    def _end_epoch(self, epoch: int) -> None:
+        if self._is_waiting:
+            self._take_sample()
+            self._prepare(self._data)
+        super().on_epoch_end(epoch)
 
     def doubt(self) -> None:
         # Little skill may be all there is: the reference learners tell, once a training.
@@ -84,7 +121,7 @@ class Watch(CollapseMonitor):
         assert self._data is not None
         assert self.initial is not None
         self.watch_s = time.perf_counter() - self._began
-        projected = self.watch_s / self.looks[-1].epoch * self._epochs
+        projected = self.watch_s / self.looks[-1].n_trained * self._epochs
         budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
         self.shop = RepairShop(
             self.model, self._data, self._losses, self.initial, self._settings, self._console, budget_s
@@ -94,7 +131,7 @@ class Watch(CollapseMonitor):
     def look_again(self) -> Look:
         """A look at the model as it is now, repaired."""
         self.watch_model()
-        self._look(self._epochs)
+        self._look(self._last_epoch)
         return self.looks[-1]
 
     def _guarded(self, step: Any, *arguments: Any) -> None:
@@ -104,16 +141,18 @@ class Watch(CollapseMonitor):
             step(*arguments)
             if self.shop is None:
                 self.looks_s += time.perf_counter() - started
+        except Unwatchable as reason:
+            self._data, self._is_waiting = None, False
+            self.notes.append(f"Trained as model.fit does, and not watched: {reason}.")
         except Exception as error:  # noqa: BLE001
-            self._data = None
+            self._data, self._is_waiting = None, False
             self.repair = None
             self.notes.append(f"autofix failed and left the training alone: {error!r}")
             warnings.warn(self.notes[-1], CollapseWarning, stacklevel=3)
 
 
 def _build(model: keras.Model, data: TrainingData) -> None:
-    """Builds the model and its optimizer, as Keras would in the first step, so that their beginning can be kept."""
+    """Builds the model, as Keras would in the first step, so that its beginning can be kept."""
     if not all(layer.built for layer in model._flatten_layers()):
         first = keras.tree.pack_sequence_as(data.x_structure, [array[:1] for array in data.inputs])
         forward(model, first)
-    build_optimizer(model)

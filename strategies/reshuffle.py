@@ -1,6 +1,6 @@
 """Shuffle the rows anew each epoch.
 
-Changes: `shuffle=True` in `fit`.
+Changes: `shuffle=True` in `fit`; a `tf.data.Dataset` is shuffled row by row and put into batches again.
 Helps when: rows come sorted by target or by time, so that each batch shows one kind of row only.
 Costs: nothing.
 Never touches: the rows themselves, or training that already shuffles.
@@ -21,8 +21,10 @@ class Reshuffle(Strategy):
 
     name: ClassVar[str] = "reshuffle"
     treats: ClassVar[frozenset[str]] = frozenset({"unshuffled_data"})
+    regroups: ClassVar[bool] = True
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
-        if case.evidence.fit.shuffle:
+        fit = case.evidence.fit
+        if fit.shuffle:
             return None
-        return SetFitArgument(self.name, name="shuffle", value=True, was=False)
+        return SetFitArgument(self.name, name="shuffle", value=True, was=False, rebatches=fit.dataset_batch_size)

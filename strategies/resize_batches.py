@@ -1,6 +1,7 @@
 """Change the batch size.
 
-Changes: `batch_size` in `fit`; the number of epochs stays, so smaller batches mean more steps.
+Changes: `batch_size` in `fit`, or the batches of a `tf.data.Dataset`; the number of epochs stays, so smaller batches
+mean more steps.
 Helps when: a training has too few steps to get anywhere, or every step is noise.
 Costs: time in proportion to the steps.
 Never touches: the rows, their order, the learning rate.
@@ -24,6 +25,7 @@ class ResizeBatches(Strategy):
 
     name: ClassVar[str] = "resize_batches"
     treats: ClassVar[frozenset[str]] = frozenset({"batch_size_too_large", "batch_size_too_small"})
+    regroups: ClassVar[bool] = True
     recompiles: ClassVar[bool] = True
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
@@ -32,4 +34,6 @@ class ResizeBatches(Strategy):
         if not sizes:
             return None
         size = int(hp.Choice("batch_size", sizes, ordered=False))
-        return SetFitArgument(self.name, name="batch_size", value=size, was=fit.batch_size)
+        return SetFitArgument(
+            self.name, name="batch_size", value=size, was=fit.batch_size, rebatches=fit.dataset_batch_size
+        )

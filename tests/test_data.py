@@ -15,8 +15,6 @@ from autofix.data import (
     MIN_HELD_OUT_ROWS,
     N_FOLDS,
     TrainingData,
-    is_array_tree,
-    split_validation,
 )
 from autofix.errors import DataError
 
@@ -184,27 +182,6 @@ def test_the_horizon_is_the_one_of_fit(arguments, batch_size, steps_per_epoch, t
     assert (data.batch_size, data.steps_per_epoch, data.total_steps) == (batch_size, steps_per_epoch, total_steps)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-def test_a_validation_split_takes_the_rows_that_keras_takes(share):
-    from keras.src.trainers.data_adapters.array_slicing import train_validation_split
-
-    x, y, weights = np.arange(42.0).reshape(21, 2), np.arange(21.0), np.arange(21.0)
-    training, validation = split_validation(x, y, weights, share)
-    expected_training, expected_validation = train_validation_split((x, y, weights), share)
-    for own, expected in zip([*training, *validation], [*expected_training, *expected_validation], strict=True):
-        np.testing.assert_array_equal(own, np.asarray(expected))
-    assert validation[1][-1] == 20.0
-
-
-def test_a_validation_split_goes_through_trees_and_leaves_missing_weights_out():
-    x: Any = {"a": rows(10), "b": [rows(10, 3)]}
-    training, validation = split_validation(x, rows(10), None, 0.2)
-    assert training[0]["b"][0].shape == (8, 3)
-    assert training[2] is None
-    assert len(validation) == 2
-    np.testing.assert_array_equal(validation[0]["a"], x["a"][8:])
-
-
 TARGETS = {
     "numbers": lambda n_rows: np.random.default_rng(1).normal(size=n_rows),
     "column": lambda n_rows: np.random.default_rng(1).normal(size=(n_rows, 1)),
@@ -337,11 +314,3 @@ def test_tensors_are_taken_like_arrays():
 )
 def test_targets_are_called_constant_when_all_of_them_are(y, names):
     assert TrainingData.from_arrays(rows(10), y).constant_targets() == names
-
-
-def test_only_trees_of_arrays_and_tensors_are_sampled():
-    import tensorflow as tf
-
-    assert is_array_tree({"a": rows(3)}, [tf.zeros(3)], None)
-    assert not is_array_tree(rows(3), [1, 2, 3])
-    assert not is_array_tree(tf.data.Dataset.range(3))

@@ -11,8 +11,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "state", "feeding", "initialization", "evidence", "references"},
-    {"alignment", "loss_specs", "recipe", "data"},
-    {"numpy_losses", "architecture"},
+    {"alignment", "loss_specs", "recipe", "leaves"},
+    {"numpy_losses", "architecture", "rows"},
+    {"data"},
+    {"recording", "array_stream"},
+    {"streams"},
+    {"sources"},
     {"best_constant", "losses", "inspection", "program"},
     {"probe"},
     {"assess"},

@@ -226,13 +226,3 @@ def test_sorted_rows_without_shuffling_are_repaired():
     history = autofix.fit(model, x, labels(x), epochs=EPOCHS, shuffle=False, verbose=0)
     assert history.report.verdict == "repaired", str(history.report)
     assert np.mean((model.predict(x, verbose=0)[:, 0] > 0.5) == labels(x)) > 0.9
-
-
-def test_generators_are_trained_on_as_keras_does(x):
-    dataset = tf.data.Dataset.from_tensor_slices((x, numbers(x))).batch(32)
-    plain, expected = train(keras.Model.fit, sequential, dataset, None, shuffle=False)
-    model, history = train(autofix.fit, sequential, dataset, None, shuffle=False)
-    assert history.report.verdict == "not_assessed"
-    assert history.history == expected.history
-    for one, other in zip(plain.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
