@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import autofix
+from autofix import program as program_module
 from autofix.benchmarks.published import PROGRAMS
 from autofix.repair import RepairShop
 
@@ -29,6 +30,8 @@ class Trials:
             return try_recipe(shop, recipe, rung, values)
 
         monkeypatch.setattr(RepairShop, "try_recipe", counted)
+        # One way to run: which of two is faster depends on the machine's load, and the last digits on the choice.
+        monkeypatch.setattr(program_module, "XLA_AVERSE", ("",))
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, trials):
     assert report.recipe == whole_report.recipe
     (trials_told, skills), (whole_told, whole_skills) = told(report), told(whole_report)
     assert trials_told == whole_told
-    np.testing.assert_allclose(skills, whole_skills, atol=0.01)  # XLA or a plain graph, whichever was faster
-    np.testing.assert_allclose(predictions, whole_predictions, atol=0.01)
+    np.testing.assert_allclose(skills, whole_skills, atol=1e-6)
+    np.testing.assert_allclose(predictions, whole_predictions, atol=1e-5)
 
     trials.ran.clear()
     again, _ = fit(tmp_path)
