@@ -55,15 +55,18 @@ class Recorder:
             # A copy: generators may write the next batch into the same arrays.
             self._kept[place : place + 1] = [(number, copied_batch(batch))]
 
-    def close(self) -> list[Any]:
+    def close(self, steps: int | None = None) -> list[Any]:
         """Ends the recording.
+
+        Args:
+            steps: Batches to be taken into account, from the first on; None for all.
 
         Returns:
             The batches, in the order they came. One that was read twice, as the first is to build a model, counts once.
         """
         self.is_open = False
         kept, self._kept = dict(self._kept), []
-        return [kept[number] for number in sorted(kept)]
+        return [kept[number] for number in sorted(kept) if steps is None or number < steps]
 
 
 def _most_batches(batch: Any) -> int:
@@ -129,7 +132,7 @@ class DatasetRecorder:
         """Batches of the longest reading so far."""
         return int(self._n_seen)
 
-    def close(self) -> list[Any]:
+    def close(self, steps: int | None = None) -> list[Any]:
         """As for `Recorder`."""
         self.is_open = False
         self._is_recording.assign(False)
@@ -137,7 +140,7 @@ class DatasetRecorder:
         while int(self._queue.size()):
             number, *leaves = self._queue.dequeue()
             kept[int(number)] = tf.nest.pack_sequence_as(self._spec, leaves, expand_composites=True)
-        return [copied_batch(kept[number]) for number in sorted(kept)]
+        return [copied_batch(kept[number]) for number in sorted(kept) if steps is None or number < steps]
 
 
 def _most_batches_of(leaves: list[tf.Tensor]) -> tf.Tensor:

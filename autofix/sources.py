@@ -138,7 +138,8 @@ class _Sampled(Source):
     def _held_out(self) -> Leaves | None:
         if self._validation_table is not None:
             return held_out_sample_of(self._validation_table, self._seed)
-        batches = [] if self._validation_stream is None else self._validation_stream.close()
+        stream = self._validation_stream
+        batches = [] if stream is None else stream.close(self._arguments["validation_steps"])
         return joined_batches(batches, self._inputs, self._outputs, "validation ") if batches else None
 
     def _data(self, training: Leaves, held_out: Leaves | None, **how: Any) -> TrainingData:
@@ -247,11 +248,11 @@ class StreamSource(_Sampled):
         return {**self._arguments, "x": stream, "shuffle": shuffle, **self._validation_again()}
 
     def sample(self, steps: int | None = None) -> TrainingData:
-        n_seen, batches = self._stream.n_seen, self._stream.close()
+        batches = self._stream.close(steps)
         if not batches:
             raise Unwatchable("no batch was seen")
         leaves = joined_batches(batches, self._inputs, self._outputs)
-        steps = steps or n_seen
+        steps = steps or self._stream.n_seen
         batch_size = -(-leaves.n_rows // len(batches))
         leaves = leaves.take(sampled(leaves.n_rows, MAX_SAMPLE_ROWS, self._seed))
         return self._data(
@@ -300,7 +301,8 @@ def _orders(model: keras.Model) -> tuple[Order, Order]:
     """What puts trees given by name into the order of the model's inputs, and of its outputs."""
 
     def inputs(tree: Any) -> Any:
-        return by_position(tree, getattr(model, "input_names", None), getattr(model, "_inputs_struct", tree))
+        names = [tensor.name for tensor in getattr(model, "inputs", None) or []]
+        return by_position(tree, names, getattr(model, "_inputs_struct", tree))
 
     def outputs(tree: Any) -> Any:
         return by_position(tree, getattr(model, "output_names", None), getattr(model, "_outputs_struct", tree))

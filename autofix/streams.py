@@ -60,9 +60,16 @@ class Stream:
         """Batches of the longest reading so far."""
         return 0 if self._recorder is None else self._recorder.n_seen
 
-    def close(self) -> list[Any]:
-        """Ends the recording: the batches recorded, in order."""
-        return [] if self._recorder is None else self._recorder.close()
+    def close(self, steps: int | None = None) -> list[Any]:
+        """Ends the recording.
+
+        Args:
+            steps: Of an epoch; what was fetched ahead of the next one is left out. None where an epoch ends by itself.
+
+        Returns:
+            The batches recorded, in order.
+        """
+        return [] if self._recorder is None else self._recorder.close(steps)
 
     def again(self, changes: Mapping[str, Any]) -> Any:
         """What to hand to `fit` for another training from the beginning.
