@@ -91,7 +91,7 @@ class SearchSpace:
             return
         declared = keras_tuner.HyperParameters()
         if self._prescribe(strategy, declared, self._case) is None:
-            self.left_out[strategy.name] = "it does not apply to this model and data"
+            self.left_out[strategy.name] = strategy.when_left_out
             return
         self.strategies[strategy.name] = strategy
         for setting in declared.space:

@@ -59,6 +59,7 @@ class Strategy(abc.ABC):
         needs_surgery: Whether its remedies go into the network, which only Sequential and functional models allow.
         regroups: Whether its remedies change the order of the rows or the size of the batches, which only arrays and
             `tf.data` datasets allow.
+        when_left_out: What the report says where `prescribe` returns None: why the strategy does not apply.
     """
 
     name: ClassVar[str]
@@ -66,6 +67,7 @@ class Strategy(abc.ABC):
     needs_surgery: ClassVar[bool] = False
     regroups: ClassVar[bool] = False
     recompiles: ClassVar[bool] = False
+    when_left_out: ClassVar[str] = "it does not apply to this model and data"
 
     @abc.abstractmethod
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:

@@ -23,6 +23,7 @@ class AddHiddenLayers(Strategy):
     treats: ClassVar[frozenset[str]] = frozenset({"insufficient_capacity"})
     needs_surgery: ClassVar[bool] = True
     recompiles: ClassVar[bool] = True
+    when_left_out: ClassVar[str] = "some output does not come out of a Dense layer, which others could be put before"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         if not case.evidence.model.can_insert:

@@ -33,6 +33,7 @@ class LowerLearningRate(Strategy):
 
     name: ClassVar[str] = "lower_learning_rate"
     treats: ClassVar[frozenset[str]] = frozenset({"learning_rate_too_high", "learning_rate_too_low"})
+    when_left_out: ClassVar[str] = "the learning rate is a schedule of the user's own"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         model = case.evidence.model

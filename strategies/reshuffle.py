@@ -22,6 +22,7 @@ class Reshuffle(Strategy):
     name: ClassVar[str] = "reshuffle"
     treats: ClassVar[frozenset[str]] = frozenset({"unshuffled_data"})
     regroups: ClassVar[bool] = True
+    when_left_out: ClassVar[str] = "the rows come in a new order each epoch already"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         fit = case.evidence.fit

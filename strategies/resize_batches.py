@@ -27,6 +27,7 @@ class ResizeBatches(Strategy):
     treats: ClassVar[frozenset[str]] = frozenset({"batch_size_too_large", "batch_size_too_small"})
     regroups: ClassVar[bool] = True
     recompiles: ClassVar[bool] = True
+    when_left_out: ClassVar[str] = "there are too few rows for batches of another size"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         fit = case.evidence.fit

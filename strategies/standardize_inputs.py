@@ -29,6 +29,7 @@ class StandardizeInputs(Strategy):
     name: ClassVar[str] = "standardize_inputs"
     treats: ClassVar[frozenset[str]] = frozenset({"unscaled_inputs"})
     needs_surgery: ClassVar[bool] = True
+    when_left_out: ClassVar[str] = "no input holds numbers, other than those of an embedding"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         scalable = [not self._is_not_numeric(profile, case) for profile in case.evidence.inputs]

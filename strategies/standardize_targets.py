@@ -23,6 +23,7 @@ class StandardizeTargets(Strategy):
     name: ClassVar[str] = "standardize_targets"
     treats: ClassVar[frozenset[str]] = frozenset({"unscaled_targets"})
     needs_surgery: ClassVar[bool] = True
+    when_left_out: ClassVar[str] = "no output is a linear one, of a regression"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         evidence = case.evidence
