@@ -206,7 +206,7 @@ class _Run:
             if initial_values is not watch.initial_values[-1]:
                 adoption.undo()
                 self._states.restore()
-        if look.is_collapsed:
+        if any(head.is_collapsed for index, head in enumerate(look.heads) if index not in repair.excused):
             return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
         record = self._record(watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started

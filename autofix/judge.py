@@ -8,39 +8,21 @@ import numpy as np
 
 from autofix.assess import Assessment, improvement_bounds
 from autofix.data import MIN_HELD_OUT_ROWS, Split, TrainingData
-from autofix.evidence import ReferenceProfile
+from autofix.expectations import AS_GOOD_AS_PERFECT, FLOOR, Expectations, measure
 from autofix.held_out import HeadScore, HeldOut
 from autofix.loss_specs import LossSpec
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
-from autofix.references import flatten_inputs, reference_predictions
-from autofix.report.records import Reference
-
-FLOOR = 0.02
-"""Skill whose lower bound must be beaten: less than this explains too little of the targets to call a repair."""
 
 CONFIRMATIONS = 2
 """Repeats with fresh initial weights, shuffles and splits that a recipe must pass as well: a lucky initialisation
 is not a repair. At 97.5 % each, three passes in a row by chance are rarer than 1 in 10,000."""
 
-SHORTFALL = 4.0
-"""A program that leaves this many times the loss that the reference learners leave has not got there."""
-
-WEAK_SHARE = 0.5
-"""Nor has one with less than this share of the skill that the reference learners have."""
-
-SHARE_OF_BEST = 0.92
-"""Share of the best reference's skill asked for: a kernel machine made for smooth relations beats what a network
-learns from a hundred rows, but not by much."""
-
 KEPT_SKILL_SHARE = 0.9
-"""A smaller recipe may lose a tenth of the skill ..."""
+"""A smaller recipe, or an output that needed no repair, may lose a tenth of the skill ..."""
 
 KEPT_LOSS_RATIO = 1.25
 """... if it also leaves at most a quarter more of the constant's loss."""
-
-AS_GOOD_AS_PERFECT = 0.01
-"""A hundredth of the constant's loss is too little to be called a shortfall, whatever the references reach."""
 
 RUN_SHARE = 1 / 20
 """Share of the budget that one trial may take: enough for a ladder of trials and their confirmations."""
@@ -124,7 +106,7 @@ class Judge:
         self._budget_s = budget_s
         self._deadline = time.perf_counter() + budget_s
         self._outcomes: dict[tuple[Recipe, int], Outcome] = {}
-        self.references: tuple[Reference, ...] = ()
+        self.expectations = Expectations([()] * len(self._judged))
 
     @property
     def is_out_of_time(self) -> bool:
@@ -194,29 +176,54 @@ class Judge:
         return Outcome(recipe, scores, time.perf_counter() - started)
 
     def is_sufficient(self, outcome: Outcome) -> bool:
-        """Whether every output has skill and none is short of what a reference learner shows is to be had."""
-        if any(not head.is_finite or head.skill_lower <= FLOOR for head in outcome.heads):
-            return False
-        if (expected := self.expected) is None:
-            return True
-        tolerated = max(SHORTFALL * (1.0 - expected.skill_lower), AS_GOOD_AS_PERFECT)
-        is_short = 1.0 - outcome.skill_upper > tolerated
-        return not is_short and outcome.skill_upper >= WEAK_SHARE * expected.skill_lower
+        """Whether every output has skill and none is far short of what the references show is to be had."""
+        return not self._lacking(outcome)
 
-    @property
-    def expected(self) -> Reference | None:
-        """The reference that a network is measured by: the middle one, for the best may be made for the problem."""
-        return self.references[len(self.references) // 2] if self.references else None
+    def _lacking(self, outcome: Outcome) -> list[int]:
+        """The outputs that have no skill, or far less than is to be had."""
+        return [
+            index
+            for index, head in enumerate(outcome.heads)
+            if not self._has_skill(head) or self.expectations.is_short(index, head)
+        ]
+
+    def to_repair(self, repeat: int = 0) -> list[int]:
+        """The outputs that a repair must improve: those that the control arm of a repeat lacks skill in.
+
+        Where there are others, outputs that no reference learner found anything to learn for are left out.
+        """
+        control = self.control(repeat)
+        lacking = self._lacking(control) or self._lacking(self.control()) or list(range(len(control.heads)))
+        return [index for index in lacking if not self.expectations.is_hopeless(index)] or lacking
+
+    def excused(self) -> tuple[int, ...]:
+        """The outputs without skill that a repair need not improve."""
+        return tuple(index for index in self._lacking(self.control()) if index not in self.to_repair())
+
+    def is_hopeless(self) -> bool:
+        """Whether no reference learner found anything to learn for the outputs that need a repair."""
+        return all(self.expectations.is_hopeless(index) for index in self.to_repair())
+
+    def is_learnable(self) -> bool:
+        """Whether a reference learner or any trial has skill in an output that needs a repair."""
+        return any(
+            self.expectations.has_skill(index) or self._has_skill(outcome.heads[index])
+            for index in self.to_repair()
+            for outcome in list(self._outcomes.values())
+        )
 
     def is_proven(self, outcome: Outcome, repeat: int = 0) -> bool:
-        """Whether an outcome beats the floor and the control arm of the same repeat, with its bounds to show it."""
-        control = self.control(repeat)
-        collapsed = [index for index, head in enumerate(control.heads) if not self._has_skill(head)]
+        """Whether an outcome beats the floor and the control arm of the same repeat, with its bounds to show it.
+
+        Outputs that need no repair must stay about as good as they were.
+        """
+        control, needed = self.control(repeat), self.to_repair(repeat)
         for index, head in enumerate(outcome.heads):
             lower, upper = self._gain(outcome, control, index)
-            if not self._has_skill(head) or upper < 0.0:
-                return False
-            if (index in collapsed or not collapsed) and lower <= 0.0:
+            if index in needed:
+                if not self._has_skill(head) or lower <= 0.0:
+                    return False
+            elif not head.is_finite or (upper < 0.0 and not _is_as_good(head.skill, control.heads[index].skill)):
                 return False
         return True
 
@@ -238,23 +245,18 @@ class Judge:
 
     def keeps_skill(self, recipe: Recipe, accepted: Recipe) -> bool:
         """Whether a smaller recipe is, output by output and over all repeats, practically as good as another."""
-        smaller, best = self._mean_skills(recipe), self._mean_skills(accepted)
-        return bool(
-            np.all(smaller >= KEPT_SKILL_SHARE * best)
-            and np.all(1.0 - smaller <= KEPT_LOSS_RATIO * (1.0 - best) + AS_GOOD_AS_PERFECT)
-        )
+        pairs = zip(self._mean_skills(recipe), self._mean_skills(accepted), strict=True)
+        return all(_is_as_good(smaller, best) for smaller, best in pairs)
 
     def _mean_skills(self, recipe: Recipe) -> np.ndarray:
         """The skill of each output, averaged over the repeats."""
         outcomes = [self.run(recipe, repeat) for repeat in range(CONFIRMATIONS + 1)]
         return np.mean([[head.skill for head in outcome.heads] for outcome in outcomes], axis=0)
 
-    def reaches_reference(self, outcome: Outcome) -> bool:
-        """Whether an outcome is as good as the reference learners let expect."""
-        expected = self.expected
-        return expected is None or (
-            outcome.skill >= self._accept * expected.skill
-            and outcome.skill >= SHARE_OF_BEST * self._accept * self.references[0].skill
+    def reaches_references(self, outcome: Outcome) -> bool:
+        """Whether the outputs that need a repair are as good as the reference learners let expect."""
+        return all(
+            self.expectations.is_reached(index, outcome.heads[index], self._accept) for index in self.to_repair()
         )
 
     def training_loss(self, recipe: Recipe, seed: int) -> float:
@@ -275,63 +277,16 @@ class Judge:
         """Whether the recipe is proven again with other splits, fresh initial weights and shuffles."""
         return all(self.is_proven(self.run(recipe, repeat), repeat) for repeat in range(1, CONFIRMATIONS + 1))
 
-    def run_references(self, kinds: Sequence[str]) -> ReferenceProfile:
-        """Fits the reference learners on the same splits and keeps them, best first.
+    def run_references(self, kinds: Sequence[str]) -> None:
+        """Fits the reference learners on the same splits.
 
         Args:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
-        splits = self._held_out.splits(0)
-        if any(array.dtype.kind not in "fiub" for array in self._data.inputs):
-            return ReferenceProfile()
-        table = flatten_inputs(self._data.inputs)
-        per_head = [self._head_references(index, kinds[index], table, splits) for index in self._judged]
-        names = set.intersection(*(set(head) for head in per_head)) if per_head else set()
-        found = []
-        for name in names:
-            heads = [head[name] for head in per_head]
-            bounds = [float(np.mean([getattr(h, f) for h in heads])) for f in ("skill", "skill_lower", "skill_upper")]
-            found.append(Reference(name, *bounds))
-        self.references = tuple(sorted(found, key=lambda reference: -reference.skill))
-        skills = {reference.name: reference.skill for reference in self.references}
-        nonlinear = [skill for name, skill in skills.items() if name != "linear"]
-        return ReferenceProfile(
-            linear=skills.get("linear"),
-            nonlinear=max(nonlinear, default=None),
-            best_lower=self.references[0].skill_lower if self.references else None,
-        )
-
-    def _head_references(
-        self, index: int, kind: str, table: np.ndarray, splits: Sequence[Split]
-    ) -> dict[str, Assessment]:
-        loss = self._losses[index]
-        output_shape = self._engine.output_shapes[index]
-        labels = _reference_targets(self._data.targets[index], kind, output_shape)
-        if labels is None or loss is None:
-            return {}
-        rows = np.concatenate([test_rows for _, test_rows in splits])
-        n_classes = output_shape[-1] if kind == "multiclass" else None
-        weighted = self._held_out.weighted_splits(index, splits)
-        found = reference_predictions(table, labels, kind, weighted, self._seed, n_classes)
-        return {
-            name: self._held_out.score(
-                index, splits, loss.from_target_space(values[rows].reshape(len(rows), *output_shape))
-            ).assessment
-            for name, values in found.items()
-        }
+        self.expectations = measure(self._held_out, self._judged, kinds, self._engine.output_shapes, self._seed)
 
 
-def _reference_targets(target: np.ndarray, kind: str, output_shape: tuple[int, ...]) -> np.ndarray | None:
-    """Targets as the reference learners take them: class numbers for classes, columns for the rest.
-
-    None where they cannot learn the task: unknown losses, and a class for each step of a sequence or pixel.
-    """
-    flat = target.reshape(len(target), -1)
-    if kind == "multiclass":
-        if len(output_shape) != 1:
-            return None
-        labels = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
-        return labels if labels.min() >= 0 and labels.max() < output_shape[0] else None
-    if kind not in ("regression", "binary", "multilabel") or flat.shape[1] != int(np.prod(output_shape)):
-        return None
-    return flat.astype(np.float64)
+def _is_as_good(skill: float, best: float) -> bool:
+    """Whether a skill is practically another one."""
+    is_close = 1.0 - skill <= KEPT_LOSS_RATIO * (1.0 - best) + AS_GOOD_AS_PERFECT
+    return bool(skill >= KEPT_SKILL_SHARE * best and is_close)

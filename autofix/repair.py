@@ -23,9 +23,9 @@ from autofix.escalate import (
     Values,
     fingerprint,
 )
-from autofix.evidence import ReferenceProfile
+from autofix.expectations import FLOOR
 from autofix.inspection import collect
-from autofix.judge import FLOOR, WEAK_SHARE, Judge, Outcome
+from autofix.judge import Judge, Outcome
 from autofix.loss_specs import LossSpec
 from autofix.minimize import minimize
 from autofix.probe import ProbeEngine
@@ -61,6 +61,7 @@ class Repair:
         findings: Likeliest first.
         left_out: Strategies not used, with the reason.
         initializations: Seeds of the initial weights that the final training may start from, best first.
+        excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
         seconds: Wall time by part.
     """
 
@@ -72,6 +73,7 @@ class Repair:
     findings: tuple[Finding, ...]
     left_out: dict[str, str]
     initializations: tuple[int, ...]
+    excused: tuple[int, ...]
     seconds: dict[str, float]
 
 
@@ -105,7 +107,7 @@ class RepairShop:
         self._settings = settings
         self._console = console
         self._is_false_alarm = False
-        self._reference_profile: ReferenceProfile | None = None
+        self._has_references = False
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
         self.engine = ProbeEngine(model, data, initial)
@@ -119,15 +121,13 @@ class RepairShop:
             return False
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references()
-        expected = self.judge.expected
-        seen = float(np.mean([head.skill_upper if head.is_finite else 0.0 for head in heads]))
-        return expected is not None and expected.skill_lower > FLOOR and seen < WEAK_SHARE * expected.skill_lower
+        return any(self.judge.expectations.far_exceeds(index, head) for index, head in enumerate(heads))
 
-    def _compare_with_references(self) -> ReferenceProfile:
-        if self._reference_profile is None:
+    def _compare_with_references(self) -> None:
+        if not self._has_references:
             with self._timed("references"):
-                self._reference_profile = self.judge.run_references(self._kinds)
-        return self._reference_profile
+                self.judge.run_references(self._kinds)
+            self._has_references = True
 
     def attempt(self) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began."""
@@ -142,7 +142,8 @@ class RepairShop:
 
     def _attempt(self) -> Repair:
         evidence = collect(self._model, self._data, self._kinds)
-        evidence = dataclasses.replace(evidence, references=self._compare_with_references())
+        self._compare_with_references()
+        evidence = dataclasses.replace(evidence, references=self.judge.expectations.profile)
         findings = diagnose.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
@@ -156,16 +157,17 @@ class RepairShop:
             is_false_alarm=self._is_false_alarm,
             is_learnable=self._is_learnable(),
             trials=tuple(self._records),
-            references=self.judge.references,
+            references=self.judge.expectations.references,
             findings=findings,
             left_out=space.left_out,
             initializations=() if chosen is None else self._initializations(chosen),
+            excused=() if chosen is None else self.judge.excused(),
             seconds=dict(self._seconds),
         )
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
-        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), {})
+        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         rungs = space.rungs(self._settings.order)
@@ -173,7 +175,7 @@ class RepairShop:
             space,
             rungs,
             max_trials=self._settings.max_trials,
-            trials_a_rung=TRIALS_A_RUNG if self._references_have_skill() else HOPELESS_TRIALS_A_RUNG,
+            trials_a_rung=HOPELESS_TRIALS_A_RUNG if self.judge.is_hopeless() else TRIALS_A_RUNG,
             seed=self._settings.base_seed + 1,
         )
         tuner = EscalationTuner(
@@ -222,7 +224,7 @@ class RepairShop:
             return "control", FALSE_ALARM if self._is_false_alarm else ""
         if not self.judge.is_proven(outcome):
             return "rejected", ""
-        if self.judge.reaches_reference(outcome):
+        if self.judge.reaches_references(outcome):
             if self.judge.confirms(outcome.recipe):
                 return "accepted", ""
             return "rejected", "not held with fresh initial weights"
@@ -260,13 +262,10 @@ class RepairShop:
         rest = sorted((seed for seed in losses if seed not in good), key=lambda seed: losses[seed])
         return tuple([*good, *rest][:FINAL_TRAININGS])
 
-    def _references_have_skill(self) -> bool:
-        references = self.judge.references
-        return not references or references[0].skill_lower > FLOOR
-
     def _is_learnable(self) -> bool:
-        has_skill = any(record.skill_lower > FLOOR for record in self._records)
-        return has_skill or (bool(self.judge.references) and self._references_have_skill())
+        # Trials that were resumed are known by their mean over the outputs only.
+        is_proven = len(self._kinds) == 1 and any(record.skill_lower > FLOOR for record in self._records)
+        return is_proven or self.judge.is_learnable()
 
     def _record_smaller(self, outcome: Outcome, keeps: bool, seconds: float) -> None:
         rung = self._records[-1].rung

@@ -22,6 +22,7 @@ LAYERS = (
     {"assess"},
     {"held_out"},
     {"report.records", "report.text", "report.report", "report"},
+    {"expectations"},
     {"console", "diagnose", "strategy", "judge", "monitor"},
     {"settings", "escalate", "minimize", "adopt"},
     {"repair"},

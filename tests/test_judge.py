@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autofix.data import TrainingData
-from autofix.judge import FLOOR, SEEDS_A_REPEAT, Judge
+from autofix.expectations import FLOOR, Expectations
+from autofix.judge import SEEDS_A_REPEAT, Judge
 from autofix.numpy_losses import loss_spec
 from autofix.probe import ProbeRun
 from autofix.recipe import Recipe, SetFitArgument, SetLearningRate
@@ -195,7 +196,7 @@ def test_without_references_any_skill_suffices():
     judge, _ = make_judge(by_recipe(control=0.8, good=None))
     assert judge.is_sufficient(judge.control())
     assert not judge.is_sufficient(judge.run(GOOD))
-    assert judge.reaches_reference(judge.run(GOOD))
+    assert judge.reaches_references(judge.run(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -212,24 +213,24 @@ def test_without_references_any_skill_suffices():
 )
 def test_sufficient_means_not_far_short_of_the_reference(noise, skill_to_be_had, suffices):
     judge, _ = make_judge(by_recipe(control=noise))
-    judge.references = (reference(skill_to_be_had, 0.001),)
+    judge.expectations = Expectations([[reference(skill_to_be_had, 0.001)]])
     assert judge.is_sufficient(judge.control()) is suffices
 
 
 def test_the_search_ends_at_the_share_of_the_reference_that_was_asked_for():
     for accept, reaches in ((0.98, False), (0.5, True)):
         judge, _ = make_judge(by_recipe(control=None, good=0.5), accept=accept)
-        judge.references = (reference(0.98),)
-        assert judge.reaches_reference(judge.run(GOOD)) is reaches
+        judge.expectations = Expectations([[reference(0.98)]])
+        assert judge.reaches_references(judge.run(GOOD)) is reaches
 
 
 def test_a_network_is_measured_by_the_middle_reference():
     judge, _ = make_judge(by_recipe(control=None, good=0.5))
-    judge.references = tuple(reference(skill) for skill in (0.8, 0.6, 0.1))
-    assert judge.expected == reference(0.6)
-    assert judge.reaches_reference(judge.run(GOOD))
-    judge.references = tuple(reference(skill) for skill in (0.99, 0.6, 0.1))
-    assert not judge.reaches_reference(judge.run(GOOD))
+    judge.expectations = Expectations([[reference(skill) for skill in (0.1, 0.8, 0.6)]])
+    assert judge.expectations.of(0) == reference(0.6)
+    assert judge.reaches_references(judge.run(GOOD))
+    judge.expectations = Expectations([[reference(skill) for skill in (0.1, 0.99, 0.6)]])
+    assert not judge.reaches_references(judge.run(GOOD))
 
 
 # Two outputs
@@ -244,6 +245,38 @@ def test_a_repair_at_the_price_of_the_other_output_is_not_proven():
     judge, _ = make_judge(by_recipe(control=[0.1, None], good=[0.7, 0.1]), n_heads=2)
     assert judge.run(GOOD).skill > judge.control().skill
     assert not judge.is_proven(judge.run(GOOD))
+
+
+def test_an_output_that_is_nearly_perfect_need_not_get_better():
+    judge, _ = make_judge(by_recipe(control=[1e-4, None], good=[0.01, 0.4]), n_heads=2)
+    assert judge.to_repair() == [1]
+    assert judge.is_proven(judge.run(GOOD))
+
+
+def test_an_output_without_anything_to_learn_does_not_stand_in_the_way():
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.4, None]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.9)], [reference(0.0)]])
+    assert judge.to_repair() == [0]
+    assert judge.excused() == (1,)
+    assert judge.is_proven(judge.run(GOOD))
+    assert judge.is_learnable()
+    assert not judge.is_hopeless()
+
+
+def test_the_only_output_to_repair_may_have_nothing_to_learn():
+    judge, _ = make_judge(by_recipe(control=[0.1, None]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.95)], [reference(0.0)]])
+    assert judge.to_repair() == [1]
+    assert judge.excused() == ()
+    assert judge.is_hopeless()
+    assert not judge.is_learnable()
+
+
+def test_what_is_expected_of_one_output_says_nothing_of_the_other():
+    judge, _ = make_judge(by_recipe(control=[0.01, 0.9]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.99)], [reference(0.9)]])
+    assert judge.to_repair() == [1]
+    assert not judge.is_sufficient(judge.control())
 
 
 def test_every_output_needs_skill():
@@ -299,16 +332,18 @@ def test_references_are_ranked_by_their_held_out_skill():
         accept=0.98,
         budget_s=60.0,
     )
-    profile = judge.run_references(["regression"])
-    skills = [one.skill for one in judge.references]
+    judge.run_references(["regression"])
+    references, profile = judge.expectations.references, judge.expectations.profile
+    skills = [one.skill for one in references]
     assert skills == sorted(skills, reverse=True)
-    assert judge.references[0].name == "linear"
+    assert references[0].name == "linear"
     assert profile.linear == pytest.approx(1.0, abs=1e-3)
-    assert profile.best_lower == judge.references[0].skill_lower
+    assert profile.best_lower == references[0].skill_lower
 
 
 def test_unknown_tasks_have_no_reference():
     judge, _ = make_judge(by_recipe(control=None))
-    profile = judge.run_references(["other"])
-    assert judge.references == ()
+    judge.run_references(["other"])
+    profile = judge.expectations.profile
+    assert judge.expectations.references == ()
     assert (profile.linear, profile.nonlinear, profile.best_lower) == (None, None, None)
