@@ -217,8 +217,10 @@ class Judge:
 
         Outputs that need no repair must stay about as good as they were.
         """
-        control, needed = self.control(repeat), self.to_repair(repeat)
+        control, needed, excused = self.control(repeat), self.to_repair(repeat), self.excused()
         for index, head in enumerate(outcome.heads):
+            if index in excused:
+                continue
             lower, upper = self._gain(outcome, control, index)
             if index in needed:
                 if not self._has_skill(head) or lower <= 0.0:
@@ -249,9 +251,10 @@ class Judge:
         return all(_is_as_good(smaller, best) for smaller, best in pairs)
 
     def _mean_skills(self, recipe: Recipe) -> np.ndarray:
-        """The skill of each output, averaged over the repeats."""
+        """The skill of each output that counts, averaged over the repeats."""
         outcomes = [self.run(recipe, repeat) for repeat in range(CONFIRMATIONS + 1)]
-        return np.mean([[head.skill for head in outcome.heads] for outcome in outcomes], axis=0)
+        counting = [index for index in range(len(self._judged)) if index not in self.excused()]
+        return np.mean([[outcome.heads[index].skill for index in counting] for outcome in outcomes], axis=0)
 
     def reaches_references(self, outcome: Outcome) -> bool:
         """Whether the outputs that need a repair are as good as the reference learners let expect."""

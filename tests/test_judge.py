@@ -254,11 +254,12 @@ def test_an_output_that_is_nearly_perfect_need_not_get_better():
 
 
 def test_an_output_without_anything_to_learn_does_not_stand_in_the_way():
-    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.4, None]), n_heads=2)
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.4, 2.0]), n_heads=2)
     judge.expectations = Expectations([[reference(0.9)], [reference(0.0)]])
     assert judge.to_repair() == [0]
     assert judge.excused() == (1,)
     assert judge.is_proven(judge.run(GOOD))
+    assert judge.keeps_skill(GOOD, GOOD)
     assert judge.is_learnable()
     assert not judge.is_hopeless()
 
