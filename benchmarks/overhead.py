@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import autofix
@@ -19,6 +20,33 @@ from autofix.benchmarks import summary
 
 OVERHEAD = 1.02
 ARMS = ("plain", "watched")
+BATCH_SIZE = 32
+
+
+def as_arrays(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Arguments of `fit` that hand the rows over as arrays."""
+    return {"x": x, "y": y}
+
+
+def as_dataset(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """The same as a shuffled `tf.data.Dataset`."""
+    rows = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=0)
+    return {"x": rows.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE), "shuffle": False}
+
+
+class Batches(keras.utils.PyDataset):
+    """The same batch by batch, as a `PyDataset`."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        super().__init__()
+        self._x, self._y = x, y
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._x) / BATCH_SIZE)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE)
+        return self._x[rows], self._y[rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +58,14 @@ class HealthyRun:
         make_data: `rng -> (x, y)`.
         build: The compiled, untrained model.
         epochs: Enough for a training of a few seconds.
+        feed: Makes arguments of `fit` of the rows.
     """
 
     name: str
     make_data: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
     build: Callable[[], keras.Model]
     epochs: int
+    feed: Callable[[np.ndarray, np.ndarray], dict[str, Any]] = as_arrays
 
 
 def noisy_linear(n_rows: int, n_features: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +126,14 @@ HEALTHY_RUNS = (
     HealthyRun("dense, 20,000 rows", lambda rng: noisy_linear(20_000, 20, rng), lambda: dense(20, [64, 64]), 6),
     HealthyRun("CNN", digits, convolutional, 20),
     HealthyRun("LSTM", lambda rng: fading_sums(1_000, 20, rng), lambda: recurrent(20), 22),
+    HealthyRun("dense, tf.data", lambda rng: noisy_linear(4_000, 20, rng), lambda: dense(20, [64, 64]), 16, as_dataset),
+    HealthyRun(
+        "dense, PyDataset",
+        lambda rng: noisy_linear(4_000, 20, rng),
+        lambda: dense(20, [64, 64]),
+        8,
+        lambda x, y: {"x": Batches(x, y)},
+    ),
 )
 
 
@@ -153,11 +191,12 @@ class Pair:
 
 
 def train(healthy: HealthyRun, seed: int, fit: Callable[..., Any]) -> Trained:
-    """Trains a healthy run from a seed with `fit(model, x, y, **fit_arguments)`."""
+    """Trains a healthy run from a seed with `fit(model, **fit_arguments)`."""
     x, y = healthy.make_data(np.random.default_rng(seed))
     keras.utils.set_random_seed(seed)
     model = healthy.build()
-    history, seconds = summary.timed(lambda: fit(model, x, y, epochs=healthy.epochs, verbose=0))
+    arguments = healthy.feed(x, y)
+    history, seconds = summary.timed(lambda: fit(model, epochs=healthy.epochs, verbose=0, **arguments))
     report = getattr(history, "report", None)
     verdict, parts = (report.verdict, report.seconds) if report else ("", {})
     watch_s = parts.get("looks", math.nan)
