@@ -58,16 +58,7 @@ class Column:
 def _column(name: str, leaf: Any) -> Column:
     """A leaf as Keras' own data adapter takes it: a Series is a column, a sparse matrix its dense rows."""
     if hasattr(leaf, "iloc"):
-        is_frame = hasattr(leaf, "columns")
-        first = leaf.iloc[:1].to_numpy()
-
-        def read(rows: Any) -> np.ndarray:
-            values = leaf.iloc[rows].to_numpy()
-            return values if is_frame else values[:, None]
-
-        return Column(
-            name, (*leaf.shape, *([] if is_frame else [1])), first.dtype, read, getattr(leaf, "columns", None)
-        )
+        return _pandas_column(name, leaf)
     if hasattr(leaf, "tocsr"):
         matrix = leaf.tocsr()
         return Column(name, matrix.shape, matrix.dtype, lambda rows: matrix[rows].toarray())
@@ -75,6 +66,27 @@ def _column(name: str, leaf: Any) -> Column:
         return _keras_column(name, leaf)
     array = np.asarray(leaf)
     return Column(name, array.shape, array.dtype, lambda rows: array[rows])
+
+
+def _pandas_column(name: str, leaf: Any) -> Column:
+    labels = getattr(leaf, "columns", None)
+    is_frame = labels is not None
+    dtypes = leaf.dtypes if is_frame else [leaf.dtype]
+    # pandas makes objects of truth values beside numbers; Keras casts such a frame first.
+    cast = np.float64 if is_frame and len(dtypes) > 1 and all(_is_number(dtype) for dtype in dtypes) else None
+
+    def read(rows: Any) -> np.ndarray:
+        values: np.ndarray = leaf.iloc[rows].to_numpy()
+        if cast is not None and values.dtype.kind == "O":
+            values = values.astype(cast)
+        return values if is_frame else values[:, None]
+
+    shape = leaf.shape if is_frame else (*leaf.shape, 1)
+    return Column(name, shape, read(slice(0, 1)).dtype, read, labels)
+
+
+def _is_number(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 
 
 def _is_sparse_tensor(leaf: Any) -> bool:

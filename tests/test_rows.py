@@ -28,6 +28,7 @@ KINDS = {
     "a Keras variable": lambda: keras.Variable(NUMBERS),
     "a DataFrame": lambda: pd.DataFrame(NUMBERS, columns=list("abc"), index=range(100, 100 + N_ROWS)),
     "a DataFrame of types": lambda: pd.DataFrame({"a": NUMBERS[:, 0], "b": LABELS}),
+    "a DataFrame with truth values": lambda: pd.DataFrame({"a": NUMBERS[:, 0].astype(float), "b": LABELS > 0}),
     "a Series": lambda: pd.Series(LABELS, index=range(100, 100 + N_ROWS)),
     "a sparse matrix": lambda: scipy.sparse.coo_matrix(NUMBERS * (NUMBERS > 0.5)),
     "a sparse tensor": lambda: tf.sparse.from_dense(NUMBERS * (NUMBERS > 0.5)),
