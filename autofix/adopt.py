@@ -1,6 +1,5 @@
 """Adoption: the user's model object takes over the repaired network, and is trained as the user asked."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,35 +52,6 @@ class Adoption:
         # Keras tracks attributes in `__setattr__`; a model's whole state is taken as it is, tracker included.
         self._model.__dict__.clear()
         self._model.__dict__.update(state)
-
-
-class CallbackStates:
-    """The states of the user's callbacks before a training, so that they see the one that counts from their start.
-
-    Args:
-        callbacks: The user's; numbers, text, arrays and containers of them are copied, everything else is left.
-    """
-
-    def __init__(self, callbacks: Sequence[Any]) -> None:
-        self._states = [(callback, _copied(callback.__dict__)) for callback in callbacks]
-
-    def restore(self) -> None:
-        """Puts every callback back to where it was."""
-        for callback, state in self._states:
-            callback.__dict__.clear()
-            callback.__dict__.update(_copied(state))
-
-
-def _copied(value: Any) -> Any:
-    """A copy of arrays and containers, at every depth; everything else is kept by reference."""
-    if isinstance(value, dict | list):
-        twin = copy.copy(value)
-        for key in value if isinstance(value, dict) else range(len(value)):
-            twin[key] = _copied(value[key])
-        return twin
-    if type(value) is tuple:
-        return tuple(_copied(item) for item in value)
-    return copy.copy(value) if isinstance(value, np.ndarray | set) else value
 
 
 def is_raised_by(error: BaseException, callbacks: Sequence[Any]) -> bool:

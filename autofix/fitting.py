@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from autofix.adopt import Adoption, CallbackStates, is_raised_by
+from autofix.adopt import Adoption, is_raised_by
+from autofix.callback_states import CallbackStates
 from autofix.console import Console
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import Look, describe
@@ -149,12 +150,15 @@ class _Run:
     def fit(self) -> keras.callbacks.History:
         if constant := self._source.constant_targets():
             return self._fit_constant(constant)
-        self._states = CallbackStates(self._callbacks)
-        watch = Watch(self._source, self._settings, self._console)
-        history = self._plain_fit(self._source.first(), watch)
-        if watch.repair is not None and watch.repair.outcome is not None:
-            self._states.restore()
-            return self._adopt(watch, watch.repair)
+        self._states = CallbackStates(self._callbacks, self._model)
+        watch = Watch(self._source, self._settings, self._console, on_stop=self._states.withhold_ends)
+        try:
+            history = self._plain_fit(self._source.first(), watch)
+            if watch.repair is not None and watch.repair.outcome is not None:
+                self._states.restore(resume=False)
+                return self._adopt(watch, watch.repair)
+        finally:
+            self._states.drop_ends()
         return self._finish(history, self._record(watch, _verdict(watch)))
 
     def _plain_fit(self, arguments: dict[str, Any], watch: Watch | None = None) -> keras.callbacks.History:
@@ -205,9 +209,10 @@ class _Run:
             # Unlucky shuffles can kill units that the trials kept: other initial weights are as good, and proven too.
             if initial_values is not watch.initial_values[-1]:
                 adoption.undo()
-                self._states.restore()
+                self._states.restore(resume=False)
         if any(head.is_collapsed for index, head in enumerate(look.heads) if index not in repair.excused):
             return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
+        self._states.deliver_ends()
         record = self._record(watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started
         return self._finish(history, dataclasses.replace(record, recipe=recipe, after=look.heads))
@@ -215,6 +220,7 @@ class _Run:
     def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
         arguments = self._source.repaired(recipe.fit_arguments)
+        self._states.withhold_ends()  # until it is known that this training counts
         history = self._model.fit(**{**arguments, "callbacks": self._callbacks})
         return history, watch.look_again()
 
@@ -234,7 +240,7 @@ class _Run:
             verdict,
             before=seen.heads if seen else (),
             before_epoch=seen.epoch if seen else 0,
-            notes=(*self._notes, *watch.notes),
+            notes=(*self._notes, *self._states.notes, *watch.notes),
             seconds={"looks": watch.looks_s, **({"watch": watch.watch_s} if repair else {})},
         )
         if repair is None:

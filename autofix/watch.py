@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +27,7 @@ class Watch(CollapseMonitor):
         source: What `fit` was given.
         settings: How to work.
         console: Where progress is shown.
+        on_stop: Called before the training is stopped.
 
     Attributes:
         repair: What came of the attempt, None before one.
@@ -38,8 +39,11 @@ class Watch(CollapseMonitor):
         looks_s: Seconds spent in here, an attempt at a repair left out.
     """
 
-    def __init__(self, source: Source, settings: Settings, console: Console) -> None:
+    def __init__(
+        self, source: Source, settings: Settings, console: Console, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__()
+        self._on_stop = on_stop
         self._source = source
         self._is_waiting = True
         self._settings = settings
@@ -115,6 +119,7 @@ class Watch(CollapseMonitor):
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]
+            self._on_stop()
             self.model.stop_training = True
 
     def _open_shop(self) -> RepairShop:

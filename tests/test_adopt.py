@@ -1,10 +1,8 @@
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
 
-from autofix.adopt import Adoption, CallbackStates, is_raised_by
+from autofix.adopt import Adoption, is_raised_by
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
 from autofix.state import Snapshot
 
@@ -93,44 +91,13 @@ def test_undone_the_model_is_what_it_was_and_trains_as_if_nothing_had_happened(m
     assert model.fit(*plane, epochs=2, shuffle=False, verbose=0).history == expected
 
 
-class Recorder(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-        self.seen: dict[str, Any] = {"loss": [], "best": (None, [])}
-        self.array = np.zeros(2)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.count += 1
-        self.seen["loss"].append(logs["loss"])
-        self.seen["best"][1].append(epoch)
-        self.array += 1.0
-        self.late = True
-
-
-def test_callbacks_are_put_back_to_where_they_were_at_every_depth(make_model, plane):
-    recorder, stopping = Recorder(), keras.callbacks.EarlyStopping(monitor="loss", patience=1)
-    states = CallbackStates([recorder, stopping])
-    for _ in range(2):
-        make_model().fit(*plane, epochs=2, verbose=0, callbacks=[recorder, stopping])
-        assert recorder.count == 2
-        assert len(recorder.seen["loss"]) == 2
-        states.restore()
-        assert recorder.count == 0
-        assert recorder.seen == {"loss": [], "best": (None, [])}
-        assert not recorder.array.any()
-        assert not hasattr(recorder, "late")
-    assert stopping.wait == 0
-    assert stopping.best_weights is None
-
-
 class Failing(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         raise KeyError(epoch)
 
 
 def test_an_error_of_a_callback_is_told_from_one_of_the_training(make_model, plane):
-    failing, innocent = Failing(), Recorder()
+    failing, innocent = Failing(), keras.callbacks.History()
     with pytest.raises(KeyError) as caught:
         make_model().fit(*plane, verbose=0, callbacks=[failing, innocent])
     assert is_raised_by(caught.value, [failing])

@@ -10,9 +10,9 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 LAYERS = (
-    {"errors", "state", "feeding", "initialization", "evidence", "references"},
-    {"alignment", "loss_specs", "recipe", "leaves"},
-    {"numpy_losses", "architecture", "rows"},
+    {"errors", "state", "feeding", "initialization", "evidence", "references", "reach", "callback_files"},
+    {"alignment", "loss_specs", "recipe", "leaves", "rewind"},
+    {"numpy_losses", "architecture", "rows", "callback_states"},
     {"data"},
     {"recording", "array_stream"},
     {"streams"},

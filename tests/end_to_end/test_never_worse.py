@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import os
 
 import keras
 import numpy as np
@@ -212,20 +213,26 @@ class RaisesAt(keras.callbacks.Callback):
         self._training = training
 
     def on_train_begin(self, logs=None):
-        STARTED.append(self)
+        note_training()
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch == self._epoch and len(STARTED) == self._training + 1:
+        if epoch == self._epoch and n_trainings() == self._training + 1:
             raise self._error
 
 
-STARTED: list[int] = []
-"""Trainings that began; not kept on the callback, whose state starts anew."""
+def note_training(logs=None):
+    with open(os.environ["TRAININGS"], "a") as file:
+        file.write(".")
+
+
+def n_trainings():
+    """Trainings that began. They are counted in a file: what callbacks remember starts anew with each."""
+    return os.path.getsize(os.environ["TRAININGS"])
 
 
 @pytest.fixture(autouse=True)
-def no_training_yet():
-    STARTED.clear()
+def no_training_yet(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRAININGS", str(tmp_path / "trainings"))
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt("mine")], ids=repr)
@@ -235,19 +242,19 @@ def test_errors_of_a_callback_pass_through(error, epoch, training):
     with pytest.raises(type(error), match="mine") as raised:
         fit()
     assert raised.value is error
-    assert len(STARTED) == training + 1
+    assert n_trainings() == training + 1
 
 
 def test_errors_of_a_lambda_callback_pass_through_from_the_training_that_counts():
     def on_epoch_end(epoch, logs):
-        if len(STARTED) == 2:
+        if n_trainings() == 2:
             raise OSError("mine")
 
-    callback = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: STARTED.append(1), on_epoch_end=on_epoch_end)
+    callback = keras.callbacks.LambdaCallback(on_train_begin=note_training, on_epoch_end=on_epoch_end)
     _, fit = with_autofix(callbacks=[callback])
     with pytest.raises(OSError, match="mine"):
         fit()
-    assert len(STARTED) == 2
+    assert n_trainings() == 2
 
 
 def test_a_keyboard_interrupt_in_the_trials_passes_through(monkeypatch):
