@@ -221,7 +221,7 @@ class _Run:
         adoption.apply()
         arguments = self._source.repaired(recipe.fit_arguments)
         self._states.withhold_ends()  # until it is known that this training counts
-        history = self._model.fit(**{**arguments, "callbacks": self._callbacks})
+        history = self._model.fit(**arguments)
         return history, watch.look_again()
 
     def _start_over(self, adoption: Adoption, watch: Watch, why: str) -> keras.callbacks.History:

@@ -484,3 +484,21 @@ def test_a_healthy_training_is_seen_as_it_is_in_keras(data, tmp_path):
         assert records[0][style] == records[1][style], style
     for name in ("log.csv", "appended.csv", "log.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "watched" / name).read_bytes()
+
+
+def test_the_repaired_training_tells_the_callback_list_that_was_given(data):
+    epochs = []
+
+    class Told(keras.callbacks.CallbackList):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(epoch)
+            super().on_epoch_end(epoch, logs)
+
+    model = build(COLLAPSING)
+    given = Told([Events()], add_history=True, model=model, epochs=EPOCHS)
+    options = {"epochs": EPOCHS, "batch_size": 8, "verbose": 0}
+    history = autofix.fit(model, *data, callbacks=given, strategies=["lower_learning_rate"], **options)
+    assert history.report.verdict == "repaired"
+    assert epochs[-EPOCHS:] == list(range(EPOCHS))
+    assert len(epochs) > EPOCHS, "a list of the user's own is told of the stopped epochs too"
+    assert [name for name, *_ in given.callbacks[0].events].count("on_epoch_end") == EPOCHS
