@@ -93,6 +93,51 @@ def build(model: keras.Model, recipe: Recipe) -> keras.Model:
     return rebuilt
 
 
+def fresh_copy(model: keras.Model) -> keras.Model:
+    """A new model like the given one, compiled alike, that has yet to be trained.
+
+    Weights of layers that train are drawn by their initialisers. Those of layers that do not, such as frozen ones and
+    adapted `Normalization`, are copied.
+
+    Args:
+        model: Compiled. Not changed.
+
+    Raises:
+        ModelError: The model is subclassed without `get_config`.
+    """
+    if can_edit(model):
+        construct = _build_sequential if _is_sequential(model) else _build_functional
+        copy, _ = construct(model, Recipe())
+    else:
+        try:
+            copy = type(model).from_config(model.get_config())
+        except (NotImplementedError, TypeError) as error:
+            raise ModelError(
+                "The model cannot be copied. Expected a Sequential or functional model, or one with get_config. "
+                f"Received: model={model!r}. Pass a function that builds and compiles it."
+            ) from error
+    for old, new in zip(model._flatten_layers(), copy._flatten_layers(), strict=False):
+        # Only where it differs: the setter reaches nested layers, which come after and have their own.
+        if new.trainable != old.trainable:
+            new.trainable = old.trainable
+        if old.weights and not old.trainable_weights and new.built:
+            new.set_weights(old.get_weights())
+    arguments = compile_arguments(model, Recipe())
+    # The others have no state.
+    arguments.update({key: _fresh_metrics(arguments[key]) for key in ("metrics", "weighted_metrics")})
+    copy.compile(**arguments)
+    return copy
+
+
+def _fresh_metrics(metrics: Any) -> Any:
+    """The metrics of a model with their counts at zero; `metrics` itself goes on with its own."""
+    if isinstance(metrics, dict):
+        return {key: _fresh_metrics(value) for key, value in metrics.items()}
+    if isinstance(metrics, list | tuple):
+        return [_fresh_metrics(value) for value in metrics]
+    return metrics.from_config(metrics.get_config()) if isinstance(metrics, keras.Metric) else metrics
+
+
 def _build_sequential(model: keras.Sequential, recipe: Recipe) -> tuple[keras.Sequential, list[tuple[Any, Any]]]:
     """The new model, and pairs of a layer of the user and its copy."""
     heads = output_layers(model) if recipe.of(InsertHiddenLayers) else []

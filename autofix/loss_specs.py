@@ -29,6 +29,8 @@ class LossSpec:
             compared: one-hot labels and probabilities for classes. None for a guess from the shapes.
         from_target_space: Maps predictions in the space of the targets (numbers or probabilities) to what a model
             under this loss puts out, such as logits.
+        to_probabilities: Where the targets are classes: maps what a model under this loss puts out to their
+            probabilities, the way back from logits.
         to_output: Maps unconstrained numbers to what the output layer can produce; the search for the best
             constant runs over those numbers. None for no constraint but that constants for classes are
             probabilities. A hand-written cross-entropy needs it: its best constant is only sensible among these.
@@ -45,6 +47,7 @@ class LossSpec:
     to_output: Callable[[np.ndarray], np.ndarray] | None = None
     floor: Callable[[np.ndarray, tuple[int, ...]], np.ndarray] = zeros
     mean: Callable[[np.ndarray, np.ndarray], float] | None = None
+    to_probabilities: Callable[[np.ndarray], np.ndarray] = identity
 
     def excess(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """The loss of each row above the smallest one it can have: 0 for a perfect prediction.

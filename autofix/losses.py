@@ -13,7 +13,7 @@ from scipy import special
 
 from autofix.alignment import align_targets
 from autofix.errors import ModelError
-from autofix.loss_specs import LossSpec
+from autofix.loss_specs import LossSpec, identity
 from autofix.numpy_losses import LOSS_NAMES, LOSS_OPTIONS, loss_spec
 
 MAX_ROW_GROUPS = 64
@@ -132,7 +132,15 @@ def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:
         used = {key: value for key, value in options.items() if value is not None and (key, value) != ("axis", -1)}
         if used.keys() <= LOSS_OPTIONS[name]:
             return loss_spec(name, **used)
-    return _keras_spec(resolved, REACHABLE.get(_activation(tensor)))
+    activation = _activation(tensor)
+    # Of a loss that does not say whether it takes logits, the output layer tells.
+    from_logits = options.get("from_logits", getattr(resolved, "from_logits", activation == "linear"))
+    return _keras_spec(resolved, REACHABLE.get(activation), _probabilities if from_logits else identity)
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """Of two classes from one logit, of each class from several."""
+    return np.asarray(special.expit(logits) if logits.shape[-1] == 1 else special.softmax(logits, axis=-1))
 
 
 def _crossentropy(target: Any, tensor: Any) -> str | None:
@@ -171,7 +179,11 @@ def _activation(tensor: Any) -> str:
     return str(getattr(getattr(layer, "activation", None), "__name__", ""))
 
 
-def _keras_spec(loss: Any, to_output: Callable[[np.ndarray], np.ndarray] | None) -> LossSpec:
+def _keras_spec(
+    loss: Any,
+    to_output: Callable[[np.ndarray], np.ndarray] | None,
+    to_probabilities: Callable[[np.ndarray], np.ndarray],
+) -> LossSpec:
     """The form of a loss that only Keras can compute."""
     dtype = getattr(loss, "dtype", None) or keras.config.floatx()
     unreduced = loss
@@ -199,7 +211,7 @@ def _keras_spec(loss: Any, to_output: Callable[[np.ndarray], np.ndarray] | None)
         return float(values(y_true, y_pred).mean())
 
     name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
-    return LossSpec(str(name), per_row, mean=mean, to_output=to_output)
+    return LossSpec(str(name), per_row, mean=mean, to_output=to_output, to_probabilities=to_probabilities)
 
 
 def _row_by_row(loss: Any, dtype: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:

@@ -191,6 +191,7 @@ def _hinge(name: str, power: float = 1.0) -> LossSpec:
         constant,
         comparable=signs,
         from_target_space=lambda probabilities: 2.0 * probabilities - 1.0,
+        to_probabilities=lambda signs: 0.5 * (signs + 1.0),
     )
 
 
@@ -254,7 +255,13 @@ def _binary_crossentropy(name: str, from_logits: bool = False, label_smoothing: 
         return _entropy(smoothed(targets)) + _entropy(1.0 - smoothed(targets))
 
     return _elementwise_spec(
-        name, elementwise, constant, floor, comparable=comparable, from_target_space=from_target_space
+        name,
+        elementwise,
+        constant,
+        floor,
+        comparable=comparable,
+        from_target_space=from_target_space,
+        to_probabilities=special.expit if from_logits else identity,
     )
 
 
@@ -267,6 +274,8 @@ def _class_spec(
 ) -> LossSpec:
     """The cross-entropy of `targets_for(y_true, output_shape)`, one column a class."""
     from_target_space = softmax_logits if from_logits else identity
+
+    to_probabilities = functools.partial(special.softmax, axis=-1) if from_logits else identity
 
     def smoothed(targets: np.ndarray) -> np.ndarray:
         return targets * (1.0 - label_smoothing) + label_smoothing / targets.shape[-1]
@@ -283,14 +292,16 @@ def _class_spec(
     def comparable(y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         predictions = align_targets(y_true, y_pred)[1]
         targets = targets_for(y_true, predictions.shape[1:])
-        return targets, special.softmax(predictions, axis=-1) if from_logits else predictions
+        return targets, to_probabilities(predictions)
 
     def floor(y_true: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         targets = smoothed(targets_for(y_true, shape))
         # The last term is 0 for targets that sum to 1; rows with several labels sum to more.
         return row_means(_entropy(targets).sum(axis=-1) - _entropy(targets.sum(axis=-1)))
 
-    return LossSpec(name, per_row, constant, comparable, from_target_space, floor=floor)
+    return LossSpec(
+        name, per_row, constant, comparable, from_target_space, floor=floor, to_probabilities=to_probabilities
+    )
 
 
 def _categorical_crossentropy(name: str, from_logits: bool = False, label_smoothing: float = 0.0) -> LossSpec:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state  # Keras' own generator cannot be reached otherwise
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+from tensorflow.python.eager import context
 
 
 class Snapshot:
@@ -66,9 +67,10 @@ class RandomState:
     def __init__(self) -> None:
         self._python = random.getstate()
         self._numpy = np.random.get_state()
-        # TensorFlow has no public way to read where its eager op seeds stand (seen up to 2.21).
-        rng = _eager_rng()
-        self._tensorflow = None if rng is None else rng.getstate()
+        # TensorFlow has no public way to read its global seed and where its eager op seeds stand (seen up to 2.21).
+        eager = context.context()
+        rng = getattr(eager, "_rng", None)  # there is none before the first global seed
+        self._tensorflow = getattr(eager, "_seed", None), None if rng is None else rng.getstate()
         self._keras = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
         self._keras_state = None if self._keras is None else tf.identity(self._keras.state.value)
 
@@ -76,15 +78,10 @@ class RandomState:
         """Puts the generators back."""
         random.setstate(self._python)
         np.random.set_state(self._numpy)
-        rng = _eager_rng()
-        if rng is not None and self._tensorflow is not None:
-            rng.setstate(self._tensorflow)
+        eager = context.context()
+        eager._seed, rng_state = self._tensorflow
+        if rng_state is not None:
+            eager._rng.setstate(rng_state)
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, self._keras)
         if self._keras is not None:
             self._keras.state.assign(self._keras_state)
-
-
-def _eager_rng() -> random.Random | None:
-    from tensorflow.python.eager import context
-
-    return getattr(context.context(), "_rng", None)

@@ -399,3 +399,63 @@ def test_an_optimizer_that_wraps_another_is_copied_with_it():
     assert rescaled.inner_optimizer is not wrapped.inner_optimizer
     assert rescaled.inner_optimizer.momentum == 0.9
     assert float(rescaled.inner_optimizer.learning_rate) == pytest.approx(0.05)
+
+
+def own_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def transfer():
+    """A frozen network within, an adapted normalisation before it, and layers that train."""
+    normalize = layers.Normalization()
+    normalize.adapt(np.random.default_rng(0).normal(5.0, 3.0, (50, 2)))
+    frozen = keras.Sequential([keras.Input((2,)), layers.Dense(4, activation="relu")])
+    frozen.trainable = False
+    x = keras.Input((2,))
+    return keras.Model(x, layers.Dense(1)(layers.Dropout(0.3)(frozen(normalize(x)))))
+
+
+@pytest.mark.parametrize("compiled_loss", ["mse", own_loss, lambda y_true, y_pred: own_loss(y_true, y_pred)])
+def test_a_fresh_copy_draws_new_weights_where_it_trains(compiled_loss):
+    model = transfer()
+    metric = keras.metrics.MeanAbsoluteError()
+    model.compile(keras.optimizers.Adam(0.05, beta_1=0.8), loss=compiled_loss, metrics=[metric], run_eagerly=True)
+    model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)
+    before = [np.array(value) for value in model.get_weights()]
+    copy = architecture.fresh_copy(model)
+    assert [weight.shape for weight in copy.weights] == [weight.shape for weight in model.weights]
+    same = [np.array_equal(one, other) for one, other in zip(copy.get_weights(), before, strict=True)]
+    is_kept = [weight.path.split("/")[0] != model.layers[-1].name for weight in model.weights]
+    assert same == is_kept
+    assert len(copy.trainable_variables) == len(model.trainable_variables) == 2
+    assert copy.optimizer is not model.optimizer
+    assert (int(copy.optimizer.iterations), copy.optimizer.beta_1) == (0, 0.8)
+    assert copy.run_eagerly
+    copy.fit(np.ones((8, 2)), np.zeros((8, 1)), verbose=0)
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert metric.variables[1].numpy() == 8
+
+
+def test_a_fresh_copy_of_an_unbuilt_model_is_unbuilt():
+    model = keras.Sequential([layers.Dense(3), layers.Dense(1)])
+    model.compile(loss="mse", metrics={"dense": ["mae"]})
+    copy = architecture.fresh_copy(model)
+    assert not copy.built
+    assert [layer.units for layer in copy.layers] == [3, 1]
+    assert copy.layers[0] is not model.layers[0]
+
+
+def test_a_model_that_cannot_be_copied_is_refused():
+    class Own(keras.Model):
+        def __init__(self, n_units):
+            super().__init__()
+            self.head = layers.Dense(n_units)
+
+        def call(self, x):
+            return self.head(x)
+
+    model = Own(1)
+    model.compile(loss="mse")
+    with pytest.raises(ModelError, match="Pass a function"):
+        architecture.fresh_copy(model)

@@ -120,3 +120,21 @@ def test_diverged_predictions_are_assessed_quietly_under_every_loss(name):
     p = np.full((len(TARGETS[name]), *SHAPES[name]), math.inf)
     p[0] = math.nan
     assert assess(TARGETS[name], p, loss_spec(name)).state == "non_finite"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("binary_crossentropy", {}),
+        ("binary_crossentropy", {"from_logits": True}),
+        ("categorical_crossentropy", {"from_logits": True}),
+        ("sparse_categorical_crossentropy", {"from_logits": True}),
+        ("hinge", {}),
+        ("squared_hinge", {}),
+        ("mean_squared_error", {}),
+    ],
+)
+def test_probabilities_survive_the_way_to_the_output_and_back(name, options):
+    loss = loss_spec(name, **options)
+    probabilities = np.array([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
+    np.testing.assert_allclose(loss.to_probabilities(loss.from_target_space(probabilities)), probabilities, rtol=1e-6)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from autofix.state import RandomState, Snapshot, preserved_randomness
 
@@ -44,6 +45,19 @@ def test_what_is_drawn_inside_does_not_show_outside(source, seed):
     with pytest.raises(KeyError), preserved_randomness(seed):
         draw_and_fail()
     assert [first, DRAWS[source]()] == expected
+
+
+@pytest.mark.parametrize("outer", [None, 4])
+def test_a_global_seed_that_is_set_inside_does_not_stay(outer):
+    tf.random.set_seed(outer)
+    drawn = []
+    for _ in range(2):
+        with preserved_randomness():
+            keras.utils.set_random_seed(9)
+        drawn.append(float(tf.random.uniform(())))
+    # Not the first number of seed 9, twice.
+    assert drawn[0] != drawn[1]
+    assert context.global_seed() == outer
 
 
 @pytest.mark.parametrize("source", ["python", "numpy", "keras initializer"])
