@@ -17,6 +17,7 @@ from autofix.errors import (
 
 if TYPE_CHECKING:
     from autofix.escalate import EscalationOracle, EscalationTuner
+    from autofix.estimators import AutofixClassifier, AutofixRegressor
     from autofix.fitting import fit
     from autofix.monitor import CollapseMonitor
     from autofix.recipe import Recipe, Remedy
@@ -31,6 +32,8 @@ if not (_here / "strategies").is_dir() and (_here.parent / "pyproject.toml").is_
     __path__.append(str(_here.parent))
 
 _HOMES = {
+    "AutofixClassifier": "autofix.estimators",
+    "AutofixRegressor": "autofix.estimators",
     "Case": "autofix.strategy",
     "CollapseMonitor": "autofix.monitor",
     "EscalationOracle": "autofix.escalate",
@@ -46,7 +49,9 @@ _HOMES = {
 
 __all__ = [
     "ArgumentError",
+    "AutofixClassifier",
     "AutofixError",
+    "AutofixRegressor",
     "AutofixWarning",
     "Case",
     "CollapseMonitor",
