@@ -170,7 +170,8 @@ class _AutofixEstimator(BaseEstimator):
                 f"Received: model={self.model!r}. Pass one of them."
             )
         build = self.model or self._default_network
-        model = build(X=x, y=y, **(self.model_kwargs or {}))
+        data = {"X": x, "y": y} if _takes_data(build) else {}
+        model = build(**data, **(self.model_kwargs or {}))
         _check_compiled(model)
         return model
 
@@ -210,9 +211,9 @@ class AutofixClassifier(ClassifierMixin, _AutofixEstimator):
     Args:
         model: A compiled `keras.Model`. It is a template that is never changed: each `fit` trains a copy with new
             initial weights, in which only what does not train (frozen layers, adapted `Normalization`) is kept. Or a
-            function `build(X, y, **model_kwargs)` that returns a compiled model, where `y` is one-hot,
-            `(n_samples, n_classes)`. None for a network of one hidden layer, whose `units`, `activation` and
-            `learning_rate` are set by `model_kwargs`.
+            function `build(X, y, **model_kwargs)`, or `build(**model_kwargs)`, that returns a compiled model, where `y`
+            is one-hot, `(n_samples, n_classes)`. None for a network of one hidden layer, whose `units`, `activation`
+            and `learning_rate` are set by `model_kwargs`.
         model_kwargs: Arguments of the function. An item is a parameter as well: `model_kwargs__units`.
         fit_kwargs: Arguments of `autofix.fit`, those of Keras and its own. `class_weight` has your labels as keys, or
             is `"balanced"`; the labels in `validation_data` are yours too. Items: `fit_kwargs__max_trials`.
@@ -295,8 +296,8 @@ class AutofixRegressor(RegressorMixin, _AutofixEstimator):
     Args:
         model: A compiled `keras.Model`. It is a template that is never changed: each `fit` trains a copy with new
             initial weights, in which only what does not train (frozen layers, adapted `Normalization`) is kept. Or a
-            function `build(X, y, **model_kwargs)` that returns a compiled model. None for a network of one hidden
-            layer, whose `units`, `activation` and `learning_rate` are set by `model_kwargs`.
+            function `build(X, y, **model_kwargs)`, or `build(**model_kwargs)`, that returns a compiled model. None for
+            a network of one hidden layer, whose `units`, `activation` and `learning_rate` are set by `model_kwargs`.
         model_kwargs: Arguments of the function. An item is a parameter as well: `model_kwargs__units`.
         fit_kwargs: Arguments of `autofix.fit`, those of Keras and its own. Items: `fit_kwargs__max_trials`.
         epochs: Short for `fit_kwargs["epochs"]`. 100 where neither is given.
@@ -359,6 +360,12 @@ class AutofixRegressor(RegressorMixin, _AutofixEstimator):
 
     def _default_network(self, X: np.ndarray, y: np.ndarray, **settings: Any) -> keras.Model:  # noqa: N803
         return default_network(X.shape[1:], self.n_outputs_, None, "mse", **settings)
+
+
+def _takes_data(build: Callable[..., keras.Model]) -> bool:
+    """Whether a function that builds a model wants to see the data, to read its shape off them."""
+    parameters = inspect.signature(build).parameters.values()
+    return any(one.kind is one.VAR_KEYWORD or one.name == "X" for one in parameters)
 
 
 def _check_compiled(model: Any) -> None:

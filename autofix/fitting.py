@@ -1,6 +1,7 @@
 """`autofix.fit`: the drop-in for `model.fit`."""
 
 import dataclasses
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -268,7 +269,7 @@ class _Run:
             error = UnrepairedError(f"The training is {record.verdict}. {report.headline}")
             error.report = report
             raise error
-        warnings.warn(report.headline, CollapseWarning, stacklevel=4)
+        warnings.warn(report.headline, CollapseWarning, stacklevel=_frames_to_the_user())
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._started
@@ -284,6 +285,14 @@ def _verdict(watch: Watch) -> str:
     if watch.repair is not None and not watch.repair.is_learnable:
         return "unlearnable"
     return "unrepaired"
+
+
+def _frames_to_the_user() -> int:
+    """The `stacklevel` at which a warning of the caller points to the line that called autofix."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "autofix":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _callback_list(callbacks: Any) -> list[Any]:

@@ -183,6 +183,16 @@ def test_a_model_without_compile_is_refused(plane):
             AutofixRegressor(model).fit(*plane)
 
 
+def test_a_function_need_not_take_the_data():
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 2))
+
+    def build(units=3):
+        return linear(x, y[:, 0], n_units=units)
+
+    regressor = AutofixRegressor(build, model_kwargs={"units": 2}, epochs=1).fit(x, y)
+    assert regressor.predict(x).shape == (20, 2)
+
+
 def test_settings_for_a_model_that_is_already_built_are_refused(plane):
     with pytest.raises(ArgumentError, match="model_kwargs are for a function"):
         AutofixRegressor(linear(*plane), model_kwargs={"units": 3}).fit(*plane)

@@ -54,6 +54,7 @@ def test_shuffled_labels_are_called_unlearnable():
         report = autofix.fit(network(2, 1.0), x, y, epochs=15, verbose=0).report
     assert report.verdict == "unlearnable"
     assert [str(one.message) for one in caught] == [report.headline]
+    assert caught[0].filename == __file__, "it should point to the line that called autofix"
     assert report.references
     assert all(reference.skill_lower <= 0.02 for reference in report.references)
 
@@ -85,6 +86,7 @@ def test_constant_targets_are_warned_of_and_trained_as_keras_does():
             history = fit(model, x, y, epochs=3, verbose=0)
         ends.append(model.get_weights())
     assert [one.category for one in caught] == [autofix.CollapseWarning]
+    assert caught[0].filename == __file__, "it should point to the line that called autofix"
     assert history.report.verdict == "unlearnable"
     assert history.report.cause == "constant_targets"
     for plain, watched in zip(*ends, strict=True):
