@@ -1,5 +1,6 @@
 """Feeding a model as Keras' `fit` does: arrays as tensors, forward passes, and the optimizer's state."""
 
+import contextlib
 from typing import Any
 
 import keras
@@ -13,8 +14,20 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
 
 
 def forward(model: keras.Model, x: Any, *, training: bool = False) -> Any:
-    """The model's outputs. A `training` argument that its own signature lacks would be refused."""
-    return model(x, training=training) if model._call_has_training_arg else model(x)
+    """The model's outputs.
+
+    Unless it is for training, the pass leaves no trace: what layers assign to their variables on the way, such as the
+    states of a stateful recurrent network or a count of calls, is dropped.
+
+    Args:
+        model: Unbuilt layers are built.
+        x: Tree of tensors or arrays, as the model takes it.
+        training: As in Keras.
+    """
+    # A `training` argument that the model's own signature lacks would be refused.
+    arguments = {"training": training} if model._call_has_training_arg else {}
+    with contextlib.nullcontext() if training else keras.StatelessScope():
+        return model(x, **arguments)
 
 
 def build_optimizer(model: keras.Model) -> None:
