@@ -123,9 +123,9 @@ class _Sampled(Source):
         )
 
     def _table(self, x: Any, y: Any, weights: Any, prefix: str = "") -> Table:
-        """Checked: parts of the user's own may know what to do with NaN or text, Keras' do not."""
+        """Checked, unless the user's program knows what to do with NaN: Keras' own layers and losses do not."""
         table = Table(self._inputs(x), self._outputs(y), self._outputs(weights), prefix)
-        if not has_own_code(self._model):
+        if not (has_own_code(self._model) or _stops_at_nan(self._arguments["callbacks"])):
             table.check(self._takes_text)
         return table
 
@@ -166,8 +166,8 @@ class ArraySource(_Sampled):
     """Arrays, tensors, DataFrames, sparse matrices, and trees of them.
 
     Raises:
-        DataError: There are no rows, or lengths differ; or, in a model of Keras' own parts, values are not finite
-            numbers.
+        DataError: There are no rows, or lengths differ; or, in a model of Keras' own parts without a callback that
+            ends the training at NaN, values are not finite numbers.
         Unwatchable: `validation_split` leaves no rows.
     """
 
@@ -314,6 +314,12 @@ def _has_own_fit(model: keras.Model) -> bool:
     """Whether the user's class overrides `fit`, and so might look at what it is given."""
     home = next(kind for kind in type(model).__mro__ if "fit" in vars(kind))
     return not home.__module__.startswith("keras.")
+
+
+def _stops_at_nan(callbacks: Any) -> bool:
+    """Whether the user has said what is to happen when a loss is not finite."""
+    listed = keras.tree.flatten(getattr(callbacks, "callbacks", callbacks))
+    return any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in listed)
 
 
 def _has_free_axes(model: keras.Model) -> bool:

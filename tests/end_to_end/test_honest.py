@@ -153,6 +153,20 @@ def test_the_place_of_a_bad_value_is_told():
         autofix.fit(network(3), changed(X, np.nan), Y, verbose=0)
 
 
+@pytest.mark.parametrize("in_list", [list, keras.callbacks.CallbackList], ids=["list", "CallbackList"])
+def test_a_callback_that_ends_the_training_at_nan_gets_what_it_waits_for(in_list):
+    y, stopping = changed(Y, np.inf), keras.callbacks.TerminateOnNaN()
+    ends = []
+    for fit in (keras.Model.fit, autofix.fit):
+        model = network(3)
+        callbacks = [stopping] if in_list is list else in_list([stopping], add_history=True, model=model)
+        history = fit(model, X, y, epochs=3, verbose=0, callbacks=callbacks)
+        ends.append(len(history.history["loss"]))
+    assert ends == [1, 1]
+    assert history.report.verdict == "not_assessed"
+    assert "y holds NaN or infinite values" in history.report.notes[0]
+
+
 def test_an_uncompiled_model_is_refused():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     before = model.get_weights()
