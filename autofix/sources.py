@@ -284,7 +284,10 @@ def open_source(model: keras.Model, arguments: Arguments, seed: int) -> Source:
     """
     x, y, weights = (arguments[name] for name in ("x", "y", "sample_weight"))
     try:
-        if x is not None and is_array_tree(x, y, weights):
+        if all(leaf is None for leaf in keras.tree.flatten(x)):
+            # Keras knows whether the model needs inputs, and what to say.
+            raise Unwatchable("there are no inputs")
+        if is_array_tree(x, y, weights):
             return ArraySource(model, arguments, seed)
         return StreamSource(model, arguments, seed)
     except Unwatchable as reason:

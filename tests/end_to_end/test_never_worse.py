@@ -273,6 +273,19 @@ def test_errors_of_keras_pass_through():
         autofix.fit(model, np.zeros((20, 5)), np.arange(20.0), verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+@pytest.mark.parametrize("x", [None, [None]], ids=["none", "none in a list"])
+def test_inputs_that_are_missing_are_an_error_of_keras(x):
+    errors = []
+    for fit in (keras.Model.fit, autofix.fit):
+        keras.utils.clear_session()  # the names in the message count up
+        model = dying()
+        with pytest.raises(ValueError, match="not optional") as raised:
+            fit(model, x, np.arange(20.0), verbose=0)
+        errors.append((type(raised.value), str(raised.value)))
+    assert errors[0] == errors[1]
+
+
 # Callbacks start anew for the training that counts
 
 
