@@ -280,7 +280,7 @@ def rescaled_optimizer(optimizer: Any, factor: float, wrap_rate: Callable[[Any],
         return type(optimizer)(rescaled_optimizer(inner, factor, wrap_rate), **_own_arguments(config))
     config = optimizer.get_config()
     schedule = schedule_of(optimizer)
-    rate = rescaled_schedule(schedule, factor) if schedule is not None else float(optimizer.learning_rate) * factor
+    rate = rescaled_schedule(schedule, factor) if schedule is not None else constant_rate(optimizer) * factor
     config["learning_rate"] = rate if wrap_rate is None else wrap_rate(rate)
     return type(optimizer)(**config) if schedule is not None or wrap_rate else type(optimizer).from_config(config)
 
@@ -295,6 +295,11 @@ def schedule_of(optimizer: Any) -> keras.optimizers.schedules.LearningRateSchedu
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = getattr(optimizer, "_learning_rate", None)
     return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
+
+
+def constant_rate(optimizer: Any) -> float:
+    """The learning rate of an optimizer without a schedule: a variable, which `float` refuses when it is mirrored."""
+    return float(optimizer.learning_rate.numpy())
 
 
 def rescaled_schedule(schedule: Any, factor: float) -> Any:

@@ -68,7 +68,7 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
 
 def _initial_rate(optimizer: Any, schedule: Any) -> float | None:
     try:
-        return float(schedule(0)) if schedule is not None else float(optimizer.learning_rate)
+        return float(schedule(0)) if schedule is not None else architecture.constant_rate(optimizer)
     except (TypeError, ValueError, AttributeError):
         return None
 
@@ -77,7 +77,7 @@ def _default_rate(optimizer: Any) -> float | None:
     """The learning rate that Keras gives an optimizer of this class when none is asked for."""
     if not type(optimizer).__module__.startswith("keras."):
         return None
-    return float(type(optimizer)().learning_rate)
+    return architecture.constant_rate(type(optimizer)())
 
 
 def _can_rescale(schedule: Any) -> bool:

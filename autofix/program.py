@@ -173,7 +173,7 @@ class Program:
                 "The learning-rate schedule cannot be probed. Expected a constant rate in a model with a train_step of "
                 f"its own. Received: model={self.model!r}. Multiply its rates yourself."
             )
-        self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) * factor
+        self.model.optimizer.learning_rate = architecture.constant_rate(self.model.optimizer) * factor
 
     def _fresh(self, seed: int) -> list[tuple[Any, Any]]:
         """Fresh initial values; the latest seeds' are kept, because every trial asks for the same ones."""

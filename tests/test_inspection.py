@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from autofix.data import TrainingData
 from autofix.inspection import collect, profile_model
@@ -28,6 +29,13 @@ def test_the_optimizer_and_its_rate_are_read(make_model, plane, optimizer, name,
     assert profile.learning_rate == pytest.approx(rate)
     assert profile.default_learning_rate == pytest.approx(default)
     assert profile.schedule == ("ExponentialDecay" if rate == 0.2 else None)
+
+
+def test_the_rate_of_a_distributed_training_is_read(make_model, plane):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        profile = profile_model(make_model(optimizer=optimizers.SGD(0.1)), sampled(*plane))
+    assert profile.learning_rate == pytest.approx(0.1)
+    assert profile.default_learning_rate == pytest.approx(0.01)
 
 
 class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
