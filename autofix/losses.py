@@ -53,7 +53,7 @@ def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
     ['mean_squared_error']
 
     Raises:
-        ModelError: The model is not compiled, or its losses do not match its outputs.
+        ModelError: The model is not compiled, or there is not one loss for each output.
     """
     if not model.compiled:
         raise ModelError(
@@ -65,7 +65,8 @@ def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
     n_outputs = len(keras.tree.flatten(structure)) if tensors is None else len(tensors)
     if model.loss is None:
         return [None] * n_outputs
-    losses = _flat_losses(model.loss, structure, getattr(model, "output_names", None))
+    losses = _flat_losses(_unwrapped(model.loss), structure, getattr(model, "output_names", None))
+    losses = [_only_loss(loss, len(losses)) for loss in losses]
     if len(losses) != n_outputs:
         raise ModelError(
             f"The losses do not match the outputs. Expected one loss, or {n_outputs}. Received: loss={model.loss!r} "
@@ -96,7 +97,7 @@ def _output_structure(model: keras.Model) -> Any:
 
 
 def _flat_losses(loss: Any, structure: Any, names: Sequence[str] | None) -> list[Any]:
-    """The user's losses, one for each leaf of the tree of outputs, as `Model.compile` assigns them."""
+    """The user's losses for each leaf of the tree of outputs, as `Model.compile` assigns them."""
     is_leaf = not keras.tree.is_nested(structure)
     if not keras.tree.is_nested(loss):
         return [loss] * (1 if is_leaf else len(keras.tree.flatten(structure)))
@@ -109,12 +110,40 @@ def _flat_losses(loss: Any, structure: Any, names: Sequence[str] | None) -> list
             return [loss.get(name) for name in names]
         return keras.tree.flatten(loss)
     if is_leaf:
-        # Of several losses for a single output Keras 3.15 uses the first.
-        return [next((one for one in keras.tree.flatten(loss) if one is not None), None)]
+        return [loss]
+    if any(keras.tree.is_nested(part) for part in loss) and not isinstance(structure, type(loss)):
+        # To Keras 3.15 each part is a loss of the whole tree of outputs; the training minimises their sum.
+        raise _not_one_by_one(loss)
     if isinstance(structure, list | tuple) and len(loss) == len(structure):
         pairs = zip(loss, structure, strict=True)
         return [one for part, below in pairs for one in _flat_losses(part, below, None)]
     return keras.tree.flatten(loss)
+
+
+def _unwrapped(loss: Any) -> Any:
+    """The containers that the user compiled with: a model keeps them in TensorFlow's wrappers, which are no trees."""
+    if isinstance(loss, dict):
+        return {key: _unwrapped(part) for key, part in loss.items()}
+    if isinstance(loss, list | tuple):
+        parts = [_unwrapped(part) for part in loss]
+        return parts if isinstance(loss, list) else tuple(parts)
+    return loss
+
+
+def _only_loss(losses: Any, n_outputs: int) -> Any:
+    """The loss of one output."""
+    given = [loss for loss in keras.tree.flatten(losses) if loss is not None]
+    if len(given) > 1 and n_outputs > 1:
+        raise _not_one_by_one(losses)
+    # Of several losses for a single output Keras 3.15 uses the first.
+    return given[0] if given else None
+
+
+def _not_one_by_one(loss: Any) -> ModelError:
+    return ModelError(
+        "The outputs cannot be judged one by one. Expected one loss for each output. Received: loss="
+        f"{loss!r}, losses of several outputs at once or several of one output. Compile the model with one for each."
+    )
 
 
 def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from autofix.assess import Assessment, assess
 from autofix.data import TrainingData
-from autofix.errors import CollapseWarning
+from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import as_tensor, forward
 from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
@@ -132,7 +132,11 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.looks = []
         self._has_warned = False
         self._first_epoch = None
-        self._prepare(self._find_data())
+        try:
+            self._prepare(self._find_data())
+        except ModelError as error:
+            self._data = None
+            warnings.warn(f"CollapseMonitor does not look. {error}", CollapseWarning, stacklevel=2)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._first_epoch is None:

@@ -9,7 +9,7 @@ import keras
 
 from autofix.console import Console
 from autofix.data import TrainingData
-from autofix.errors import CollapseWarning
+from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import build_optimizer, forward
 from autofix.loss_specs import LossSpec
 from autofix.monitor import CollapseMonitor, Look, describe
@@ -80,7 +80,10 @@ class Watch(CollapseMonitor):
         self._data = self._source.sample(self.params.get("steps"))
 
     def _prepare(self, data: TrainingData | None) -> None:
-        super()._prepare(data)
+        try:
+            super()._prepare(data)
+        except ModelError as reason:
+            raise Unwatchable("the losses are not those of the outputs, one by one") from reason
         if data is None:
             return
         if not data.trains_on_targets:

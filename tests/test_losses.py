@@ -112,6 +112,7 @@ def test_sparse_losses_of_sequences_agree_with_keras():
         keras.losses.MeanSquaredError,
         ["mse"],
         {"head_0": "mse"},
+        {"head_0": ["mse"]},
     ],
     ids=lambda loss: re.sub(r" at 0x\w+", "", str(loss)),
 )
@@ -309,3 +310,20 @@ def test_a_model_that_is_not_compiled_is_an_error():
 def test_losses_that_do_not_match_the_outputs_are_an_error():
     with pytest.raises(ModelError, match="do not match"):
         head_losses(dense_model(["mse"] * 3, n_outputs=2), [NUMBERS[:, :1]] * 2)
+
+
+@pytest.mark.parametrize("container", [list, tuple])
+def test_losses_of_several_outputs_at_once_are_an_error(container):
+    # In a container of another type than the outputs', each loss is one of all of them.
+    other = tuple if container is list else list
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, container([keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]))
+    model.compile(loss=other([lambda y, p: p[0], container(["mse", "mae"])]))
+    with pytest.raises(ModelError, match="one by one"):
+        head_losses(model, [NUMBERS[:, :1]] * 2)
+
+
+def test_several_losses_of_one_output_among_others_are_an_error():
+    # Keras adds them up.
+    with pytest.raises(ModelError, match="one by one"):
+        head_losses(dense_model([["mse", "mae"], "mse"], n_outputs=2), [NUMBERS[:, :1]] * 2)

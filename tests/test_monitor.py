@@ -224,3 +224,32 @@ def test_a_model_that_is_not_built_yet_can_be_watched(plane):
     monitor = autofix.CollapseMonitor()
     model.fit(*plane, epochs=16, verbose=0, callbacks=[monitor])
     assert monitor.looks[-1].heads[0].skill > 0.9
+
+
+def joint_model():
+    """Two outputs with a loss that compares both at once."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((2,))
+    outputs = [keras.layers.Dense(1, name=name)(inputs) for name in ("a", "b")]
+    model = keras.Model(inputs, outputs)
+    distance = keras.losses.mean_absolute_error
+    model.compile(optimizer="sgd", loss=(lambda y, p: distance(y[0], p[1]), ["mse", "mse"]))
+    return model
+
+
+def test_outputs_that_cannot_be_told_apart_are_not_looked_at(plane):
+    x, y = plane
+    monitor = autofix.CollapseMonitor()
+    with pytest.warns(autofix.CollapseWarning, match="one by one"):
+        joint_model().fit(x, [y, y], epochs=2, verbose=0, callbacks=[monitor])
+    assert monitor.looks == []
+
+
+def test_nor_are_they_by_fit_which_says_so_in_its_report(plane):
+    x, y = plane
+    plain, watched = joint_model(), joint_model()
+    history = plain.fit(x, [y, y], epochs=2, verbose=0)
+    routed = autofix.fit(watched, x, [y, y], epochs=2, verbose=0)  # a warning would be an error here
+    assert routed.history == history.history
+    assert routed.report.verdict == "not_assessed"
+    assert "one by one" in routed.report.notes[0]
