@@ -148,6 +148,8 @@ class _Sampled(Source):
             problem = None if leaves is None else leaves.problem(self._takes_text)
             if problem is not None:
                 raise Unwatchable(problem)
+        if len(training.inputs) < len(keras.tree.flatten(training.x_structure)):
+            raise Unwatchable("an optional input is None")
         has_targets = bool(training.targets)
         if not has_targets:
             training, held_out = training.reconstructed(), held_out and held_out.reconstructed()

@@ -286,6 +286,41 @@ def test_inputs_that_are_missing_are_an_error_of_keras(x):
     assert errors[0] == errors[1]
 
 
+class Shifted(keras.layers.Layer):
+    def call(self, inputs, shift=None):
+        return inputs if shift is None else inputs + shift
+
+
+def with_optional_input():
+    keras.utils.set_random_seed(0)
+    inputs, shift = keras.Input((2,), name="inputs"), keras.Input((2,), name="shift", optional=True)
+    outputs = keras.layers.Dense(1)(Shifted()(inputs, shift))
+    model = keras.Model({"inputs": inputs, "shift": shift}, outputs)
+    model.compile(optimizer="sgd", loss="mse")
+    return model
+
+
+def optional_inputs(kind):
+    x, y = np.random.default_rng(0).uniform(size=(2, 40, 2))
+    if kind == "arrays":
+        return {"inputs": x, "shift": None}, y[:, :1]
+    return (({"inputs": x[rows], "shift": None}, y[rows, :1]) for rows in np.split(np.arange(40), 5))
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_a_training_without_an_optional_input_goes_on_as_in_keras(kind):
+    ends = []
+    for fit in (keras.Model.fit, autofix.fit):
+        model, data = with_optional_input(), optional_inputs(kind)
+        history = fit(model, *(data if kind == "arrays" else (data,)), shuffle=False, verbose=0)
+        ends.append((history.history, model.get_weights()))
+    assert ends[0][0] == ends[1][0]
+    for plain, watched in zip(ends[0][1], ends[1][1], strict=True):
+        np.testing.assert_array_equal(plain, watched)
+    assert "an optional input is None" in history.report.notes[0]
+
+
 # Callbacks start anew for the training that counts
 
 
