@@ -66,6 +66,10 @@ class Source(abc.ABC):
             Unwatchable: There is none, or nothing in it to judge by.
         """
 
+    def example(self) -> Any:
+        """Inputs to build the model with, before any step of the training; None where their form is not known."""
+        return None
+
     @property
     def is_ready(self) -> bool:
         """Whether there is a sample, or the certainty that there is none, before the training."""
@@ -212,6 +216,10 @@ class ArraySource(_Sampled):
             shuffle=bool(given["shuffle"]),
         )
 
+    def example(self) -> Any:
+        first = self._rows.take(np.arange(1))
+        return keras.tree.pack_sequence_as(first.x_structure, first.inputs)
+
     @property
     def is_ready(self) -> bool:
         return self._sample is not None
@@ -267,6 +275,10 @@ class StreamSource(_Sampled):
             source=self._stream.kind,
             can_regroup=self._stream.kind == "dataset" and not self._arguments["steps_per_epoch"],
         )
+
+    def example(self) -> Any:
+        batch = self._stream.example()
+        return None if batch is None else self._inputs(keras.utils.unpack_x_y_sample_weight(batch)[0])
 
     @property
     def is_ready(self) -> bool:

@@ -31,29 +31,44 @@ class Stream:
         self._is_distributed = strategy is not None and _is_distributed(strategy)
         self._adapter_arguments = adapter_arguments
         self._recorder: Recorder | DatasetRecorder | None = None
+        self._spec: Any = ()
         self._replay = Replay(value) if isinstance(value, GeneratorType) else None
         self.kind = "generator" if self._replay else "dataset" if isinstance(value, tf.data.Dataset) else "other"
 
     def first(self) -> Any:
         """What to hand to `fit` for the training that is recorded."""
         recorder = self._recorder = Recorder(self._seed)
-        if self._replay is not None:
-            return recorder.passing(self._replay.read())
-        adapter = data_adapters.get_data_adapter(self._value, **self._adapter_arguments)
+        value = self._value if self._replay is None else recorder.passing(self._replay.read())
+        adapter = data_adapters.get_data_adapter(value, **self._adapter_arguments)
+        make = adapter.get_tf_dataset
         if isinstance(adapter, PyDatasetAdapter):
             self.kind = "pydataset"
             read = adapter._get_iterator
             adapter._get_iterator = lambda: recorder.passing(read())
-        else:
-            make = adapter.get_tf_dataset
-            adapter.get_tf_dataset = lambda: self._recorded(make())
+        is_recorded = self.kind in ("pydataset", "generator")
+        adapter.get_tf_dataset = lambda: self._opened(make(), is_recorded)
         return adapter
 
-    def _recorded(self, dataset: Any) -> Any:
+    def _opened(self, dataset: Any, is_recorded: bool) -> Any:
+        """The dataset that Keras is about to read."""
         if not isinstance(dataset, tf.data.Dataset):
             return dataset  # already distributed: it cannot be recorded
+        self._spec = dataset.element_spec
+        if is_recorded:
+            return dataset
         recorder = self._recorder = DatasetRecorder(dataset, self._seed)
         return recorder.dataset if self._is_distributed else FirstReadings(dataset, recorder)
+
+    def example(self) -> Any:
+        """A batch of nothing but zeros and empty texts, in the form of those to come, before any was read.
+
+        Returns:
+            A batch as `fit` gets it; None where its form is not known.
+        """
+        leaves = tf.nest.flatten(self._spec)
+        if not leaves or not all(isinstance(leaf, tf.TensorSpec) and leaf.shape.rank for leaf in leaves):
+            return None
+        return tf.nest.map_structure(lambda leaf: tf.zeros([size or 1 for size in leaf.shape], leaf.dtype), self._spec)
 
     @property
     def n_seen(self) -> int:

@@ -66,14 +66,20 @@ class Watch(CollapseMonitor):
         self._first_epoch = None
         if self._source.is_ready:
             self._take_sample()
-        if self._data is not None:
-            _build(self.model, self._data)
-        elif self._is_waiting and not all(layer.built for layer in self.model._flatten_layers()):
-            raise Unwatchable("the network is built in its first step only")
         if self._is_waiting or self._data is not None:
+            self._build()
             build_optimizer(self.model)
             self.initial = Snapshot(self.model)
             self._prepare(self._data)
+
+    def _build(self) -> None:
+        """Builds the model, as Keras would in the first step, so that its beginning can be kept."""
+        if all(layer.built for layer in self.model._flatten_layers()):
+            return
+        inputs = self._source.example()
+        if inputs is None:
+            raise Unwatchable("the network is built in its first step only")
+        forward(self.model, inputs)
 
     def _take_sample(self) -> None:
         self._is_waiting = False
@@ -157,10 +163,3 @@ class Watch(CollapseMonitor):
             self.repair = None
             self.notes.append(f"autofix failed and left the training alone: {error!r}")
             warnings.warn(self.notes[-1], CollapseWarning, stacklevel=3)
-
-
-def _build(model: keras.Model, data: TrainingData) -> None:
-    """Builds the model, as Keras would in the first step, so that its beginning can be kept."""
-    if not all(layer.built for layer in model._flatten_layers()):
-        first = keras.tree.pack_sequence_as(data.x_structure, [array[:1] for array in data.inputs])
-        forward(model, first)
