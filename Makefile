@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo venv clean
+.PHONY: help test lint conformance demo venv clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ lint: $(INSTALLED)  ## style and types only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+conformance: $(INSTALLED)  ## run Keras' own tests with model.fit as it is and with autofix.fit, and compare
+	$(BIN)/python tests/conformance/comparison.py
 
 demo: $(INSTALLED)  ## watch autofix repair failing programs
 	$(BIN)/python -m autofix.benchmarks demo
