@@ -47,6 +47,10 @@ FINAL_TRAININGS = 2
 INITIALIZATIONS = 5
 """Initial weights that are tried, if need be, to find some that the final training does well from."""
 
+UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
+"""What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
+over devices."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
@@ -170,12 +174,19 @@ class RepairShop:
         return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
+        try:
+            trials_a_rung = HOPELESS_TRIALS_A_RUNG if self.judge.is_hopeless() else TRIALS_A_RUNG
+        except UNRUNNABLE:
+            # Nothing can be proven where not even the user's own recipe runs as a trial.
+            self._records = [self.try_recipe(Recipe(), 0, {})]
+            self._console.rung_done()
+            return
         rungs = space.rungs(self._settings.order)
         oracle = EscalationOracle(
             space,
             rungs,
             max_trials=self._settings.max_trials,
-            trials_a_rung=HOPELESS_TRIALS_A_RUNG if self.judge.is_hopeless() else TRIALS_A_RUNG,
+            trials_a_rung=trials_a_rung,
             seed=self._settings.base_seed + 1,
         )
         tuner = EscalationTuner(
@@ -212,7 +223,7 @@ class RepairShop:
         try:
             outcome = self.judge.control() if rung == 0 else self.judge.run(recipe)
             status, note = self._status(outcome, rung)
-        except (tf.errors.OpError, ValueError, TypeError, NotImplementedError) as error:
+        except UNRUNNABLE as error:
             seconds = time.perf_counter() - started
             nan = float("nan")
             return TrialRecord(rung, recipe, values, nan, nan, nan, nan, seconds, "failed", f"{error!r:.300}")
@@ -263,6 +274,8 @@ class RepairShop:
         return tuple([*good, *rest][:FINAL_TRAININGS])
 
     def _is_learnable(self) -> bool:
+        if self._records and all(record.status == "failed" for record in self._records):
+            return any(reference.skill_lower > FLOOR for reference in self.judge.expectations.references)
         # Trials that were resumed are known by their mean over the outputs only.
         is_proven = len(self._kinds) == 1 and any(record.skill_lower > FLOOR for record in self._records)
         return is_proven or self.judge.is_learnable()

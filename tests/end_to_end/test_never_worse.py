@@ -7,6 +7,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import autofix
 from autofix.adopt import Adoption
@@ -182,6 +183,20 @@ def test_without_a_repair_the_run_goes_on_as_it_was():
         history = fit()
     assert_as_after_keras(model, history)
     assert history.report.verdict == "unrepaired"
+
+
+def test_a_distributed_training_that_collapses_ends_as_keras_leaves_it():
+    def distributed():
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+            return dying()
+
+    model, fit = with_autofix(distributed)
+    with pytest.warns(autofix.CollapseWarning, match="unrepaired"):
+        history = fit()
+    assert_as_after_keras(model, history, distributed)
+    assert history.report.cause == "learning_rate_too_high"
+    assert [trial.status for trial in history.report.trials] == ["failed"]
+    assert history.report.notes == ()
 
 
 def test_a_training_that_stays_collapsed_raises_where_that_was_asked_for():
