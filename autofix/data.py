@@ -34,6 +34,10 @@ HELD_OUT_SHARE = 0.25
 MIN_ROWS = 10
 """With fewer rows than this no held-out skill can be measured: two in each fold."""
 
+MIN_TRAINING_STEPS = 10
+"""A training of fewer steps than this has hardly begun, whatever it predicts: at its default rate Adam moves each
+weight by at most a hundredth in ten steps."""
+
 Split = tuple[np.ndarray, np.ndarray]
 """Row numbers to train on, in the user's order, and row numbers held out."""
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from autofix import diagnose
 from autofix.assess import Assessment
 from autofix.console import Console
-from autofix.data import MIN_ROWS, TrainingData
+from autofix.data import MIN_ROWS, MIN_TRAINING_STEPS, TrainingData
 from autofix.escalate import (
     HOPELESS_TRIALS_A_RUNG,
     TRIALS_A_RUNG,
@@ -121,7 +121,7 @@ class RepairShop:
 
     def expects_more_than(self, heads: Sequence[Assessment]) -> bool:
         """Whether the reference learners show that far more skill is to be had than was seen of the training."""
-        if self._data.n_training < MIN_ROWS:
+        if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
             return False
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references()
@@ -133,10 +133,16 @@ class RepairShop:
                 self.judge.run_references(self._kinds)
             self._has_references = True
 
-    def attempt(self) -> Repair:
-        """Looks for the smallest proven recipe. The model and all random generators end as they began."""
+    def attempt(self, *, is_finite: bool = True) -> Repair:
+        """Looks for the smallest proven recipe. The model and all random generators end as they began.
+
+        Args:
+            is_finite: Whether the predictions that raised the suspicion are finite. Others are wrong after any step.
+        """
         if self._data.n_training < MIN_ROWS:
             return self._too_few_rows()
+        if self._data.total_steps < MIN_TRAINING_STEPS and is_finite:
+            return self._too_few_steps()
         snapshot = Snapshot(self._model)
         try:
             with preserved_randomness(seed=self._settings.base_seed):
@@ -172,6 +178,11 @@ class RepairShop:
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
         return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), (), {})
+
+    def _too_few_steps(self) -> Repair:
+        steps = f"{self._data.total_steps} steps" if self._data.total_steps > 1 else "1 step"
+        evidence = f"The training takes {steps}, too few to tell what it would come to: train for more epochs."
+        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), {}, (), (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         try:

@@ -124,7 +124,7 @@ class Watch(CollapseMonitor):
         self.suspected = self.looks[-1]
         self._console.suspicion(describe(self.suspected))
         shop = self.shop or self._open_shop()
-        self.repair = shop.attempt()
+        self.repair = shop.attempt(is_finite=all(head.is_finite for head in self.suspected.heads))
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]

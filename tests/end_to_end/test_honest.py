@@ -1,5 +1,6 @@
 """What cannot be learned is not "repaired", and what cannot be trained on is refused before any training."""
 
+import contextlib
 import warnings
 
 import keras
@@ -195,3 +196,28 @@ def test_a_handful_of_rows_prove_nothing():
     x = np.arange(6.0)[:, None]
     report = verdict_of(network(1, 100.0), x, 2.0 * x[:, 0], epochs=8)
     assert report.verdict != "repaired"
+
+
+@pytest.mark.parametrize(("epochs", "is_judged"), [(2, False), (30, True)])
+def test_a_training_that_has_hardly_begun_is_not_repaired(epochs, is_judged):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 2))
+    keras.utils.set_random_seed(0)
+    model = network(2, 1e-6)
+    with pytest.warns(autofix.CollapseWarning) if not is_judged else contextlib.nullcontext():
+        report = autofix.fit(model, x, x[:, 0], epochs=epochs, verbose=0).report
+    assert report.verdict == ("repaired" if is_judged else "unrepaired")
+    assert (report.cause == "insufficient_training") is not is_judged
+    assert bool(report.trials) is is_judged
+    if not is_judged:
+        assert "4 steps" in str(report)
+
+
+def test_what_is_not_finite_is_repaired_after_any_step():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 2))
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(1e30), loss="mse")
+    report = autofix.fit(model, x, x[:, 0], batch_size=16, epochs=2, verbose=0).report
+    assert len(report.trials) > 1
