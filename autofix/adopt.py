@@ -34,11 +34,13 @@ class Adoption:
     def apply(self) -> None:
         """Puts the repair into the model: untrained, compiled, at its initial weights."""
         self._initial.restore()
-        if self._recipe.needs_surgery:
-            repaired = architecture.build(self._model, self._recipe)
-            self._take_over(repaired.__dict__)
-        else:
-            self._model.compile(**architecture.compile_arguments(self._model, self._recipe))
+        # New variables belong to the strategy that the user's model was made under.
+        with self._model.distribute_strategy.scope():
+            if self._recipe.needs_surgery:
+                repaired = architecture.build(self._model, self._recipe)
+                self._take_over(repaired.__dict__)
+            else:
+                architecture.compile_again(self._model, architecture.compile_arguments(self._model, self._recipe))
         if self._initial_values is not None:
             for variable, value in zip(self._model.trainable_variables, self._initial_values, strict=True):
                 variable.assign(value)

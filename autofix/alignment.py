@@ -142,6 +142,20 @@ def guess_targets(targets: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarr
         return np.broadcast_to(widest.reshape(-1, *[1] * len(shape)), stand_in.shape), False
 
 
+def unmasked(mask: np.ndarray | None, array: np.ndarray) -> np.ndarray:
+    """The steps that a mask leaves in, each as a row; everything where there is no mask.
+
+    Args:
+        mask: `(n_samples, n_steps)`, or None.
+        array: `(n_samples, n_steps, ...)`, or `(n_samples,)` for one value that all steps of a row have.
+    """
+    if mask is None:
+        return array
+    if array.shape[:2] != mask.shape:
+        array = np.broadcast_to(array.reshape(len(mask), -1)[:, :1], mask.shape)
+    return np.asarray(array[mask])
+
+
 # Means and medians over rows
 
 

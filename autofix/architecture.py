@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional, functional_like_constructor  # without public names in Keras 3
 
+from autofix.copying import NotCopiedError, copy_layer, copy_state, hand_over_attributes
 from autofix.errors import ModelError
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
 
@@ -41,9 +42,24 @@ def can_insert(model: keras.Model) -> bool:
     return bool(heads) and all(isinstance(layer, keras.layers.Dense) for layer in heads)
 
 
+def why_not_rebuilt(model: keras.Model) -> str:
+    """Why no layer can be added to the network, in words that follow "because"; empty where it can."""
+    if not can_edit(model):
+        return "the model's class has a call or constructor of its own, so no layer can be put in"
+    try:
+        for layer in model.layers:
+            _copy_part(layer, {})
+    except NotCopiedError as error:
+        kind, name = type(error.layer).__name__, error.layer.name
+        return f"no layer can be put in: {name!r} cannot be copied, for {kind} has no get_config() that makes another"
+    return ""
+
+
 # A subclass is only safe to rebuild from its layers when it has neither a call nor a constructor of its own.
 def _is_sequential(model: keras.Model) -> bool:
-    return isinstance(model, keras.Sequential) and type(model).call is keras.Sequential.call
+    kind = type(model)
+    is_plain = kind.call is keras.Sequential.call and kind.__init__ is keras.Sequential.__init__
+    return isinstance(model, keras.Sequential) and is_plain
 
 
 def _is_functional(model: keras.Model) -> bool:
@@ -86,10 +102,14 @@ def build(model: keras.Model, recipe: Recipe) -> keras.Model:
             "The network cannot be rebuilt. Expected a built Sequential or functional model. "
             f"Received: model={model!r}. Use strategies that need no surgery, such as 'lower_learning_rate'."
         )
-    rebuilt, copies = _build_sequential(model, recipe) if _is_sequential(model) else _build_functional(model, recipe)
-    _copy_weights(copies)
+    copies: Copies = {}
+    rebuilt = _rebuilt(model, recipe, copies)
+    for layer, copy in copies.values():
+        if isinstance(layer, keras.layers.Layer):
+            copy_state(layer, copy)
     if model.compiled:
-        rebuilt.compile(**compile_arguments(model, recipe))
+        compile_again(rebuilt, compile_arguments(model, recipe))
+    hand_over_attributes(model, rebuilt, list(copies.values()))
     return rebuilt
 
 
@@ -105,9 +125,9 @@ def fresh_copy(model: keras.Model) -> keras.Model:
     Raises:
         ModelError: The model is subclassed without `get_config`.
     """
+    copies: Copies = {}
     if can_edit(model):
-        construct = _build_sequential if _is_sequential(model) else _build_functional
-        copy, _ = construct(model, Recipe())
+        copy = _rebuilt(model, Recipe(), copies)
     else:
         try:
             copy = type(model).from_config(model.get_config())
@@ -121,11 +141,12 @@ def fresh_copy(model: keras.Model) -> keras.Model:
         if new.trainable != old.trainable:
             new.trainable = old.trainable
         if old.weights and not old.trainable_weights and new.built:
-            new.set_weights(old.get_weights())
+            copy_state(old, new)
     arguments = compile_arguments(model, Recipe())
     # The others have no state.
     arguments.update({key: _fresh_metrics(arguments[key]) for key in ("metrics", "weighted_metrics")})
-    copy.compile(**arguments)
+    compile_again(copy, arguments)
+    hand_over_attributes(model, copy, list(copies.values()))
     return copy
 
 
@@ -138,32 +159,34 @@ def _fresh_metrics(metrics: Any) -> Any:
     return metrics.from_config(metrics.get_config()) if isinstance(metrics, keras.Metric) else metrics
 
 
-def _build_sequential(model: keras.Sequential, recipe: Recipe) -> tuple[keras.Sequential, list[tuple[Any, Any]]]:
-    """The new model, and pairs of a layer of the user and its copy."""
+Copies = dict[int, tuple[Any, Any]]
+"""Pairs of a layer of the user and its copy, by the layer's id; all levels of nested models share one."""
+
+
+def _rebuilt(model: keras.Model, recipe: Recipe, copies: Copies) -> keras.Model:
+    return (_build_sequential if _is_sequential(model) else _build_functional)(model, recipe, copies)
+
+
+def _build_sequential(model: keras.Sequential, recipe: Recipe, copies: Copies) -> keras.Sequential:
     heads = output_layers(model) if recipe.of(InsertHiddenLayers) else []
     layers: list[Any] = [keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)]
     layers += [normalize for normalize in [_normalization(recipe, 0, len(model.input_shape))] if normalize is not None]
-    copies = [(layer, _copy_layer(layer)) for layer in model.layers]
-    for layer, copy in copies:
+    for layer in model.layers:
         if layer in heads:
-            layers += _hidden_layers(recipe, heads.index(layer))
-        layers.append(copy)
-    layers += [rescale for rescale in [_rescaling(recipe, 0)] if rescale is not None]
-    return keras.Sequential(layers, name=model.name), copies
+            layers += _hidden_layers(recipe, heads.index(layer), layer.dtype_policy)
+        layers.append(_copy_part(layer, copies))
+    layers += [rescale for rescale in [_rescaling(recipe, 0, model.outputs[0])] if rescale is not None]
+    return type(model)(layers, name=model.name)
 
 
-def _build_functional(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, list[tuple[Any, Any]]]:
-    """The new model, and pairs of a layer of the user and its copy."""
-    copies: dict[int, tuple[Any, Any]] = {}
+def _build_functional(model: keras.Model, recipe: Recipe, copies: Copies) -> keras.Model:
     hidden_layers: dict[int, list[keras.layers.Dense]] = {}
     heads = [id(layer) for layer in output_layers(model)] if recipe.of(InsertHiddenLayers) else []
-    rescalings = [_rescaling(recipe, index) for index in range(len(model.outputs))]
+    rescalings = [_rescaling(recipe, index, tensor) for index, tensor in enumerate(model.outputs)]
     renamed = _hand_over_names(model, rescalings)
 
     def copy_once(layer: Any) -> Any:
-        if id(layer) not in copies:
-            copies[id(layer)] = (layer, _copy_layer(layer))
-            copies[id(layer)][1].name = renamed.get(layer.name, layer.name)
+        _copy_part(layer, copies).name = renamed.get(layer.name, layer.name)
         return layer
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -171,12 +194,12 @@ def _build_functional(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, 
             index = heads.index(id(layer))
             # A head that is called more than once has one set of hidden layers.
             hidden = args[0]
-            for new_layer in hidden_layers.setdefault(index, _hidden_layers(recipe, index)):
+            for new_layer in hidden_layers.setdefault(index, _hidden_layers(recipe, index, layer.dtype_policy)):
                 hidden = new_layer(hidden)
             args = (hidden, *args[1:])
         return copies[id(layer)][1](*args, **kwargs)
 
-    inputs = [_copy_layer(tensor._keras_history.operation).output for tensor in model.inputs]
+    inputs = [copy_layer(tensor._keras_history.operation).output for tensor in model.inputs]
     normalizations = [_normalization(recipe, index, len(tensor.shape)) for index, tensor in enumerate(inputs)]
     normalized = [
         tensor if layer is None else layer(tensor) for tensor, layer in zip(inputs, normalizations, strict=True)
@@ -186,12 +209,11 @@ def _build_functional(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, 
         tensor if layer is None else layer(tensor)
         for tensor, layer in zip(keras.tree.flatten(graph), rescalings, strict=True)
     ]
-    rebuilt = type(model)(
+    return type(model)(
         keras.tree.pack_sequence_as(model._inputs_struct, inputs),
         keras.tree.pack_sequence_as(model._outputs_struct, outputs),
         name=model.name,
     )
-    return rebuilt, list(copies.values())
 
 
 def _hand_over_names(model: keras.Model, rescalings: Sequence[keras.layers.Rescaling | None]) -> dict[str, str]:
@@ -207,8 +229,12 @@ def _hand_over_names(model: keras.Model, rescalings: Sequence[keras.layers.Resca
     return renamed
 
 
-def _copy_layer(layer: Any) -> Any:
-    return layer.__class__.from_config(layer.get_config())
+def _copy_part(part: Any, copies: Copies) -> Any:
+    """The one copy of a layer or operation; of a model inside the model, with copies of all it is made of."""
+    if id(part) not in copies:
+        is_model = isinstance(part, keras.Model) and can_edit(part)
+        copies[id(part)] = (part, _rebuilt(part, Recipe(), copies) if is_model else copy_layer(part))
+    return copies[id(part)][1]
 
 
 def _normalization(recipe: Recipe, index: int, n_axes: int) -> keras.layers.Normalization | None:
@@ -216,26 +242,31 @@ def _normalization(recipe: Recipe, index: int, n_axes: int) -> keras.layers.Norm
         mean, variance = remedy.mean[index], remedy.variance[index]
         if mean is not None and variance is not None:
             name = "autofix_normalization" if index == 0 else f"autofix_normalization_{index}"
+            axis: int | None = -1
             if n_axes == 1:  # rows of single numbers have no axis of features to keep
-                return keras.layers.Normalization(axis=None, mean=mean[0], variance=variance[0], name=name)
-            return keras.layers.Normalization(mean=mean, variance=variance, name=name)
+                mean, variance, axis = mean[0], variance[0], None
+            # In full precision, whatever the model computes in: raw values may not fit into 16 bits.
+            precise = keras.config.floatx()
+            return keras.layers.Normalization(axis=axis, mean=mean, variance=variance, name=name, dtype=precise)
     return None
 
 
-def _rescaling(recipe: Recipe, index: int) -> keras.layers.Rescaling | None:
+def _rescaling(recipe: Recipe, index: int, output: Any) -> keras.layers.Rescaling | None:
     for remedy in recipe.of(RescaleOutputs):
         if remedy.scale[index] is not None:
             name = "autofix_rescaling" if index == 0 else f"autofix_rescaling_{index}"
-            return keras.layers.Rescaling(scale=remedy.scale[index], offset=remedy.offset[index], name=name)
+            scale, offset = remedy.scale[index], remedy.offset[index]
+            return keras.layers.Rescaling(scale=scale, offset=offset, name=name, dtype=output.dtype)
     return None
 
 
-def _hidden_layers(recipe: Recipe, head: int) -> list[keras.layers.Dense]:
+def _hidden_layers(recipe: Recipe, head: int, dtype: Any) -> list[keras.layers.Dense]:
     return [
         keras.layers.Dense(
             remedy.units,
             activation=remedy.activation,
             kernel_initializer=remedy.kernel_initializer,
+            dtype=dtype,
             name=f"autofix_hidden_{head}_{index}",
         )
         for remedy in recipe.of(InsertHiddenLayers)
@@ -243,24 +274,21 @@ def _hidden_layers(recipe: Recipe, head: int) -> list[keras.layers.Dense]:
     ]
 
 
-def _copy_weights(copies: Sequence[tuple[Any, Any]]) -> None:
-    """Copies the weights of each layer where the shapes are the same."""
-    for layer, copy in copies:
-        if not isinstance(layer, keras.layers.Layer):
-            continue
-        # Only where it differs: the setter may reach nested layers, which have their own.
-        if copy.trainable != layer.trainable:
-            copy.trainable = layer.trainable
-        if [w.shape for w in copy.variables] == [w.shape for w in layer.variables]:
-            for new, old in zip(copy.variables, layer.variables, strict=True):
-                new.assign(old)
-
-
 def compile_arguments(model: keras.Model, recipe: Recipe) -> dict[str, Any]:
     """The user's compile arguments, with a new optimizer at the recipe's learning rate."""
     config = dict(model._compile_config.config)
     config["optimizer"] = rescaled_optimizer(model.optimizer, recipe.learning_rate_factor)
+    # The user's optimizer is wrapped already, or was not to be: Keras does not keep this argument.
+    config["auto_scale_loss"] = False
     return config
+
+
+def compile_again(model: keras.Model, arguments: dict[str, Any]) -> None:
+    """Compiles a model with Keras' own `compile`.
+
+    A `compile` of the user's class may take other arguments; what it has set besides is left as it is.
+    """
+    keras.Model.compile(model, **arguments)
 
 
 def rescaled_optimizer(optimizer: Any, factor: float, wrap_rate: Callable[[Any], Any] | None = None) -> Any:

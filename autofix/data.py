@@ -62,6 +62,8 @@ class TrainingData:
         can_regroup: Whether `fit` could be given the rows in another order, or in other batches.
         trains_on_targets: Whether `fit` was given targets. Otherwise the targets are the inputs, which an autoencoder
             with a loss of its own is judged by.
+        masks: For each target, the steps that the loss counts, `(n_sample, n_steps)`, or None for all; None where no
+            target has any.
     """
 
     inputs: list[np.ndarray]
@@ -78,6 +80,7 @@ class TrainingData:
     source: str = "arrays"
     can_regroup: bool = True
     trains_on_targets: bool = True
+    masks: list[np.ndarray | None] | None = None
 
     @property
     def n_sample(self) -> int:
@@ -100,6 +103,11 @@ class TrainingData:
         if not all(is_constant) or self.n_training < 2:
             return []
         return ["y"] if len(is_constant) == 1 else [f"y[{index}]" for index in range(len(is_constant))]
+
+    def mask(self, index: int, rows: np.ndarray) -> np.ndarray | None:
+        """The steps of a target's rows that the loss counts, or None for all."""
+        mask = None if self.masks is None else self.masks[index]
+        return None if mask is None else mask[rows]
 
     def watch_rows(self, most: int) -> np.ndarray:
         """Rows to judge a running training on: held-out ones where there are enough, else training rows."""

@@ -84,7 +84,7 @@ class SearchSpace:
 
     def _add(self, strategy: Strategy) -> None:
         if strategy.needs_surgery and not self._case.evidence.model.can_edit:
-            self.left_out[strategy.name] = "the network is neither Sequential nor functional, so no layer can be added"
+            self.left_out[strategy.name] = self._case.evidence.model.why_no_edit
             return
         if strategy.regroups and not self._case.evidence.fit.can_regroup:
             self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"

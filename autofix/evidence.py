@@ -72,6 +72,7 @@ class ModelProfile:
         can_insert: Whether hidden Dense layers can be put before its last layer.
         output_activations: Activation of each output's last layer, `"linear"` when none, `"unknown"` when not found.
         dead_share: Largest share, over the hidden ReLU-like layers, of units that are 0 for every row; 0 without.
+        why_no_edit: Why no layer can be put into the network; empty where one can.
     """
 
     optimizer: str
@@ -86,6 +87,7 @@ class ModelProfile:
     can_insert: bool
     output_activations: tuple[str, ...]
     dead_share: float = 0.0
+    why_no_edit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Feeding a model as Keras' `fit` does: arrays as tensors, forward passes, and the optimizer's state."""
 
 import contextlib
+import functools
 from typing import Any
 
 import keras
@@ -30,10 +31,41 @@ def forward(model: keras.Model, x: Any, *, training: bool = False) -> Any:
         return model(x, **arguments)
 
 
+def output_masks(model: keras.Model, x: Any) -> list[np.ndarray | None] | None:
+    """For each output, the steps that Keras' losses count, `(n_rows, n_steps)`; None where all are.
+
+    Args:
+        model: Built. Not changed.
+        x: Inputs as `fit` hands them to the model.
+    """
+    layers = model._flatten_layers()
+    if not any(isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False) for layer in layers):
+        return None
+
+    # In a graph only what the masks depend on is computed.
+    arrays = [np.asarray(mask) for mask in tf.function(functools.partial(_masks, model), autograph=False)(x)]
+    return [array if array.ndim else None for array in arrays] if any(array.ndim for array in arrays) else None
+
+
+def _masks(model: keras.Model, x: Any) -> list[Any]:
+    """The masks of the outputs that are sequences; a number for the others."""
+    leaves = keras.tree.flatten(forward(model, x))
+    pairs = [(getattr(leaf, "_keras_mask", None), leaf) for leaf in leaves]
+    return [
+        mask if mask is not None and mask.shape.rank == 2 < leaf.shape.rank else tf.zeros(()) for mask, leaf in pairs
+    ]
+
+
 def build_optimizer(model: keras.Model) -> None:
     """Creates the optimizer's state, as Keras would in the first step, so that snapshots hold it."""
     if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether the model was made under a `tf.distribute` strategy."""
+    return model._distribute_strategy is not None
 
 
 def has_own_code(model: keras.Model) -> bool:

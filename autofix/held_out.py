@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autofix.alignment import unmasked
 from autofix.assess import Assessment, assess
 from autofix.best_constant import best_constant
 from autofix.data import Split, TrainingData
@@ -17,7 +18,7 @@ class HeadScore:
 
     Args:
         assessment: Pooled over the splits.
-        losses: Of every held-out row, above the smallest it can have.
+        losses: Of every held-out row, or unmasked step, above the smallest it can have.
         constant_losses: The same for the best constant of the training part.
         weights: The rows' sample weights, or None.
     """
@@ -58,8 +59,9 @@ class HeldOut:
         loss = self.losses[index]
         assert loss is not None
         rows = np.concatenate([test_rows for _, test_rows in splits])
-        target = self.data.targets[index][rows]
-        weights = self._weights(index, rows)
+        mask = self.data.mask(index, rows)
+        target, predictions = unmasked(mask, self.data.targets[index][rows]), unmasked(mask, predictions)
+        weights = self._unmasked_weights(index, rows)
         constant_losses = loss.per_row(target, self._constant_predictions(index, splits, predictions.shape[1:]))
         with np.errstate(all="ignore"):
             losses = loss.excess(target, predictions)
@@ -78,15 +80,20 @@ class HeldOut:
         weights = self._weights(index, rows)
         return np.ones(len(rows), dtype=bool) if weights is None else weights.reshape(len(rows), -1).max(axis=1) > 0
 
+    def _unmasked_weights(self, index: int, rows: np.ndarray) -> np.ndarray | None:
+        weights = self._weights(index, rows)
+        return None if weights is None else unmasked(self.data.mask(index, rows), weights)
+
     def _weights(self, index: int, rows: np.ndarray) -> np.ndarray | None:
         return None if self.data.sample_weights is None else self.data.sample_weights[index][rows]
 
     def _constant_predictions(self, index: int, splits: Sequence[Split], shape: tuple[int, ...]) -> np.ndarray:
         """The best constant of each split's training part, for its held-out rows."""
-        parts = [
-            np.broadcast_to(self._constant(index, train_rows, shape), (len(test_rows), *shape))
-            for train_rows, test_rows in splits
-        ]
+        parts = []
+        for train_rows, test_rows in splits:
+            mask = self.data.mask(index, test_rows)
+            n_rows = len(test_rows) if mask is None else int(mask.sum())
+            parts.append(np.broadcast_to(self._constant(index, train_rows, shape), (n_rows, *shape)))
         return np.concatenate(parts)
 
     def _constant(self, index: int, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -95,6 +102,7 @@ class HeldOut:
         if key not in self._constants:
             loss = self.losses[index]
             assert loss is not None
-            target, weights = self.data.targets[index][rows], self._weights(index, rows)
+            target = unmasked(self.data.mask(index, rows), self.data.targets[index][rows])
+            weights = self._unmasked_weights(index, rows)
             self._constants[key] = best_constant(target, loss, shape, weights)
         return self._constants[key]

@@ -50,6 +50,7 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     schedule = architecture.schedule_of(optimizer)
     layers = model._flatten_layers(include_self=False)
+    why_no_edit = architecture.why_not_rebuilt(model)
     return ModelProfile(
         optimizer=type(optimizer).__name__,
         learning_rate=_initial_rate(optimizer, schedule),
@@ -59,7 +60,8 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
         nonlinear_layers=_count_nonlinear(model),
         layer_types=tuple(sorted({type(layer).__name__ for layer in layers})),
         can_rescale_rate=_can_rescale(schedule),
-        can_edit=architecture.can_edit(model),
+        can_edit=not why_no_edit,
+        why_no_edit=why_no_edit,
         can_insert=architecture.can_insert(model),
         output_activations=_output_activations(model),
         dead_share=_dead_share(model, data),

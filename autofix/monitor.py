@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from autofix.alignment import unmasked
 from autofix.assess import Assessment, assess
 from autofix.data import TrainingData
 from autofix.errors import CollapseWarning, ModelError
-from autofix.feeding import as_tensor, forward
+from autofix.feeding import as_tensor, forward, output_masks
 from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 from autofix.rows import is_array_tree
@@ -199,22 +200,29 @@ class CollapseMonitor(keras.callbacks.Callback):
         self._targets = [array[rows] for array in data.targets]
         weights = [None] * len(data.targets) if data.sample_weights is None else data.sample_weights
         self._weights = [None if array is None else array[rows] for array in weights]
+        masks = output_masks(self.model, self._x)
+        self._masks = [None] * len(self._targets) if masks is None else masks
         self._losses = head_losses(self.model, keras.tree.pack_sequence_as(data.y_structure, self._targets))
         self.watch_model()
 
     def watch_model(self) -> None:
         """Makes the forward pass of the looks: traced, for an eager one costs recurrent networks 20 times as much."""
-        model = self.model
-        predict = functools.partial(forward, model)
-        self._predict = predict if model.run_eagerly else tf.function(predict, reduce_retracing=True)
+        predict = functools.partial(forward, self.model)
+        self._predict = predict if self.model.run_eagerly else _traced(predict)
 
     def _look(self, epoch: int) -> None:
         outputs = self._predict(self._x)
         predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
         heads = tuple(
-            assess(target, prediction, loss, sample_weight=weights, output_name=name)
-            for target, prediction, loss, weights, name in zip(
-                self._targets, predictions, self._losses, self._weights, self._names(), strict=True
+            assess(
+                unmasked(mask, target),
+                unmasked(mask, prediction),
+                loss,
+                sample_weight=None if weights is None else unmasked(mask, weights),
+                output_name=name,
+            )
+            for target, prediction, loss, weights, mask, name in zip(
+                self._targets, predictions, self._losses, self._weights, self._masks, self._names(), strict=True
             )
             if loss is not None
         )
@@ -251,6 +259,22 @@ def _arguments_of_running_fit() -> tuple[Any, Any]:
             return frame.f_locals.get("x"), frame.f_locals.get("y")
         frame = frame.f_back
     return None, None
+
+
+def _traced(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function, traced where it can be: code of the user's own may read values, which only eager tensors have."""
+    # Without autograph, as in `fit`: it would rewrite the user's functions, or log that it cannot.
+    traced = tf.function(function, reduce_retracing=True, autograph=False)
+
+    def call(x: Any) -> Any:
+        nonlocal traced
+        try:
+            return traced(x)
+        except Exception:  # noqa: BLE001 - anything may be raised in there; if it is no matter of tracing, it is again
+            traced = function
+            return function(x)
+
+    return call
 
 
 def _is_power(number: int, base: int) -> bool:

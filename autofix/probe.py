@@ -16,8 +16,8 @@ import tensorflow as tf
 from autofix import architecture
 from autofix.data import TrainingData
 from autofix.errors import ModelError
-from autofix.feeding import as_tensor, build_optimizer, forward
-from autofix.program import Program, batches
+from autofix.feeding import as_tensor, build_optimizer, forward, is_distributed
+from autofix.program import Program, batches, has_own_train_step
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
 from autofix.state import Snapshot, preserved_randomness
 
@@ -30,7 +30,7 @@ class ProbeRun:
         predictions: One array an output, over all rows of the sample, in the units of the targets.
         steps: Training steps run.
         seconds: Wall time, compilation included when it was the first of its kind.
-        mode: `"xla"`, `"graph"` or `"keras"`.
+        mode: `"xla"`, `"graph"`, `"eager"`, or `"keras"` for the model's own train step.
     """
 
     predictions: list[np.ndarray]
@@ -46,22 +46,48 @@ class ProbeEngine:
         model: Built and compiled. Its variables are lent for each run, then put back.
         data: The sample.
         initial: The model's values when its training began; None for those it has now.
+        keeps_trained: Whether fresh initial weights leave out layers that were trained before.
         planned_runs: About how many runs of the full horizon will be asked for; decides whether compiling pays.
     """
 
     def __init__(
-        self, model: keras.Model, data: TrainingData, initial: Snapshot | None = None, planned_runs: int = 60
+        self,
+        model: keras.Model,
+        data: TrainingData,
+        initial: Snapshot | None = None,
+        planned_runs: int = 60,
+        *,
+        keeps_trained: bool = True,
     ) -> None:
-        self._model = model
         self._data = data
+        self._keeps_trained = keeps_trained
         if initial is None:
             build_optimizer(model)
-        self._initial = initial or Snapshot(model)
+        self._model, self._initial = model, initial or Snapshot(model)
+        if is_distributed(model):
+            self._model, self._initial = self._undistributed()
         self._planned_steps = planned_runs * data.total_steps
         self._programs: dict[tuple[Any, int], Program] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
         self._targets = [as_tensor(array) for array in data.targets]
         self._weights = [as_tensor(array) for array in data.sample_weights or []]
+
+    def _undistributed(self) -> tuple[keras.Model, Snapshot]:
+        """A copy of the model outside of its distribution strategy: one device is quicker for so few rows."""
+        if not architecture.can_edit(self._model):
+            raise ModelError(
+                "The model cannot be probed. Expected a Sequential or functional one under a distribution strategy. "
+                f"Received: model={self._model!r}. Train it outside of the strategy, or build it of layers alone."
+            )
+        current = Snapshot(self._model)
+        try:
+            self._initial.restore()
+            with preserved_randomness(seed=0):
+                copy = architecture.build(self._model, Recipe())
+        finally:
+            current.restore()
+        build_optimizer(copy)
+        return copy, Snapshot(copy)
 
     @functools.cached_property
     def output_shapes(self) -> list[tuple[int, ...]]:
@@ -100,17 +126,12 @@ class ProbeEngine:
         started = time.perf_counter()
         rows = np.arange(self._data.n_training) if rows is None else rows
         program = self._program(recipe)
-        if program.mode == "keras" and recipe.of(RescaleOutputs):
-            raise ModelError(
-                "The outputs cannot be rescaled in a probe. Expected a model that is trained by Keras' train_step. "
-                f"Received: model={self._model!r}. Leave out 'standardize_targets'."
-            )
         steps = self._data.total_steps if steps is None else steps
         shuffle = bool(recipe.fit_arguments.get("shuffle", self._data.shuffle))
         order_seed = seed if shuffle_seed is None else shuffle_seed
         index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
-            done, predictions = program.train(self._input_tensors(recipe), index, _affine(recipe, self._data))
+            done, predictions = program.train(self._input_tensors(recipe), index, self._affine(recipe))
         return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)
 
     def initial_values(self, recipe: Recipe, seed: int) -> list[tf.Tensor]:
@@ -123,7 +144,7 @@ class ProbeEngine:
         batch_size = int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
         # One shape for all splits: no larger than the smallest training part.
         batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
-        inserted = Recipe(tuple(recipe.of(InsertHiddenLayers)))
+        inserted = Recipe((*recipe.of(InsertHiddenLayers), *self._rescaling_inside(recipe)))
         key = (inserted, batch_size)
         if key not in self._programs:
             self._programs[key] = self._compile(recipe, inserted, batch_size)
@@ -141,12 +162,34 @@ class ProbeEngine:
                 build_optimizer(model)
                 initial = Snapshot(model)
             program = Program(
-                model, initial, self._data, self._targets, self._weights, batch_size, len(_affine(recipe, self._data))
+                model,
+                initial,
+                self._data,
+                self._targets,
+                self._weights,
+                batch_size,
+                len(self._affine(recipe)),
+                keeps_trained=self._keeps_trained,
             )
         finally:
             current.restore()
         program.choose_mode(self._input_tensors(recipe), self._planned_steps)
         return program
+
+    def _rescaling_inside(self, recipe: Recipe) -> list[RescaleOutputs]:
+        """The rescaling of outputs as layers of the network: a train step of the user's own calls nothing else."""
+        if not has_own_train_step(self._model):
+            return []
+        return [dataclasses.replace(remedy, learning_rate_factor=1.0) for remedy in recipe.of(RescaleOutputs)]
+
+    def _affine(self, recipe: Recipe) -> list[tuple[float, float]]:
+        """Scale and offset of each output; empty where no target is a float, so that outputs stay untouched."""
+        targets = self._data.targets
+        if has_own_train_step(self._model) or not all(array.dtype.kind == "f" for array in targets):
+            return []
+        for remedy in recipe.of(RescaleOutputs):
+            return [(s or 1.0, o or 0.0) for s, o in zip(remedy.scale, remedy.offset, strict=True)]
+        return [(1.0, 0.0)] * len(targets)
 
     def _input_tensors(self, recipe: Recipe) -> list[tf.Tensor]:
         """The inputs as the network proper sees them under this recipe; those of the last recipe are kept."""
@@ -158,12 +201,3 @@ class ProbeEngine:
             self._inputs = {key: value for key, value in self._inputs.items() if not key}
             self._inputs[remedies] = [as_tensor(array) for array in arrays]
         return self._inputs[remedies]
-
-
-def _affine(recipe: Recipe, data: TrainingData) -> list[tuple[float, float]]:
-    """Scale and offset of each output; empty where no target is a float, so that outputs stay untouched."""
-    if not all(array.dtype.kind == "f" for array in data.targets):
-        return []
-    for remedy in recipe.of(RescaleOutputs):
-        return [(s or 1.0, o or 0.0) for s, o in zip(remedy.scale, remedy.offset, strict=True)]
-    return [(1.0, 0.0)] * len(data.targets)

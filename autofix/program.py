@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from autofix import architecture
 from autofix.data import TrainingData
-from autofix.errors import ModelError
 from autofix.feeding import forward
 from autofix.initialization import fresh_values
 from autofix.state import Snapshot
@@ -64,6 +63,7 @@ class Program:
         weights: One tensor of sample weights an output; empty for none.
         batch_size: Rows a step.
         n_scaled: How many outputs take a scale and an offset: all of them or none.
+        keeps_trained: Whether fresh initial weights leave out layers that were trained before.
     """
 
     def __init__(
@@ -75,6 +75,8 @@ class Program:
         weights: list[tf.Tensor],
         batch_size: int,
         n_scaled: int,
+        *,
+        keeps_trained: bool = True,
     ) -> None:
         self.model = model
         self.batch_size = batch_size
@@ -85,12 +87,14 @@ class Program:
         self._targets = targets
         self._weights = weights
         self._n_scaled = n_scaled
+        self._keeps_trained = keeps_trained
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
         if has_own_train_step(model):
             # Not `train_on_batch`: it hands on three items where `fit` hands on two, and a train step may count them.
             self._step = model.train_step if model.run_eagerly else tf.function(model.train_step, autograph=False)
+            self._optimizer, self._schedule = model.optimizer, architecture.schedule_of(model.optimizer)
         else:
             self._optimizer = architecture.rescaled_optimizer(model.optimizer, 1.0, self._scaled_rate)
             self._optimizer.build(model.trainable_variables)
@@ -104,33 +108,37 @@ class Program:
         if has_own_train_step(self.model):
             self.mode, self.seconds_per_step = "keras", self._measure(inputs)
             return
-        names = [type(layer).__name__ for layer in self.model._flatten_layers()]
-        averse = any(part in name for part in XLA_AVERSE for name in names)
         tried: dict[str, tuple[float, Callable[..., Any]]] = {}
-        if not averse and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S:
-            self._try_mode("xla", inputs, tried)
-        if not tried or tried["xla"][0] > SLOW_STEP_S:
-            self._try_mode("graph", inputs, tried, is_last_resort=not tried)
-        if "xla" not in tried and not averse and planned_steps * tried["graph"][0] > CLEAR_GAIN * XLA_COMPILATION_S:
-            self._try_mode("xla", inputs, tried)
+        if not self.model.run_eagerly:
+            self._try_compiled(inputs, planned_steps, tried)
+        if not tried:
+            self._train = self._loop
+            tried["eager"] = (self._measure(inputs), self._train)
         self.mode = min(tried, key=lambda mode: tried[mode][0])
         self.seconds_per_step, self._train = tried[self.mode]
 
-    def _try_mode(
-        self,
-        mode: str,
-        inputs: list[tf.Tensor],
-        tried: dict[str, tuple[float, Callable[..., Any]]],
-        *,
-        is_last_resort: bool = False,
+    def _try_compiled(
+        self, inputs: list[tf.Tensor], planned_steps: int, tried: dict[str, tuple[float, Callable[..., Any]]]
     ) -> None:
-        """Compiles and times one way to run. What XLA cannot compile, a plain graph can."""
-        self._train = tf.function(self._loop, jit_compile=mode == "xla", reduce_retracing=True)
+        names = [type(layer).__name__ for layer in self.model._flatten_layers()]
+        averse = any(part in name for part in XLA_AVERSE for name in names)
+        if not averse and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S:
+            self._try_mode("xla", inputs, tried)
+        if not tried or tried["xla"][0] > SLOW_STEP_S:
+            self._try_mode("graph", inputs, tried)
+        if "graph" not in tried or "xla" in tried or averse:
+            return
+        if planned_steps * tried["graph"][0] > CLEAR_GAIN * XLA_COMPILATION_S:
+            self._try_mode("xla", inputs, tried)
+
+    def _try_mode(self, mode: str, inputs: list[tf.Tensor], tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
+        """Compiles and times one way to run; one that fails is not among the tried."""
+        # Without autograph, as in `fit`: it would rewrite the user's functions, or log that it cannot.
+        self._train = tf.function(self._loop, jit_compile=mode == "xla", reduce_retracing=True, autograph=False)
         try:
             tried[mode] = (self._measure(inputs), self._train)
-        except (tf.errors.OpError, NotImplementedError, ValueError, TypeError):
-            if is_last_resort:
-                raise
+        except Exception:  # noqa: BLE001 - the user's own code may raise anything when it is traced
+            return
 
     def _measure(self, inputs: list[tf.Tensor]) -> float:
         index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
@@ -158,29 +166,35 @@ class Program:
         if not own_initialization:
             for variable, value in self._fresh(seed):
                 variable.value.assign(value)
-        if has_own_train_step(self.model):
-            if rate_factor != 1.0:
-                self._rescale_rate(rate_factor)
-            return
         self._rate_factor.assign(rate_factor)
+        if has_own_train_step(self.model):
+            self._rescale_rate(rate_factor)
+            return
         for variable, value in zip(self._optimizer.variables, self._fresh_slots, strict=True):
             variable.value.assign(value)
 
     def _rescale_rate(self, factor: float) -> None:
         """The rate of the user's own optimizer, where a train step of the user's uses it."""
-        if architecture.schedule_of(self.model.optimizer) is not None:
-            raise ModelError(
-                "The learning-rate schedule cannot be probed. Expected a constant rate in a model with a train_step of "
-                f"its own. Received: model={self.model!r}. Multiply its rates yourself."
-            )
-        self.model.optimizer.learning_rate = architecture.constant_rate(self.model.optimizer) * factor
+        if self._schedule is not None:
+            self._inner_optimizer._learning_rate = self._scaled_rate(self._schedule)
+        elif factor != 1.0:
+            self.model.optimizer.learning_rate = architecture.constant_rate(self.model.optimizer) * factor
+
+    def give_schedule_back(self) -> None:
+        """The user's own schedule, as no variable holds it."""
+        if has_own_train_step(self.model) and self._schedule is not None:
+            self._inner_optimizer._learning_rate = self._schedule
+
+    @property
+    def _inner_optimizer(self) -> Any:
+        return getattr(self._optimizer, "inner_optimizer", self._optimizer)
 
     def _fresh(self, seed: int) -> list[tuple[Any, Any]]:
         """Fresh initial values; the latest seeds' are kept, because every trial asks for the same ones."""
         if seed not in self._drawn:
             if len(self._drawn) >= KEPT_INITIALIZATIONS:
                 self._drawn.pop(next(iter(self._drawn)))
-            self._drawn[seed] = fresh_values(self.model, seed)
+            self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained)
         return self._drawn[seed]
 
     def train(
@@ -196,42 +210,56 @@ class Program:
             predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(len(chunk)), scales)
             done += len(chunk)
             if done >= total:
-                return done, [np.asarray(array) for array in predictions]
+                break
+        if done and self._averages_weights:
+            # As `fit` does at its end.
+            self._optimizer.finalize_variable_values(self.model.trainable_variables)
+            predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(0), scales)
+        return done, [np.asarray(array) for array in predictions]
+
+    @property
+    def _averages_weights(self) -> bool:
+        return bool(getattr(self._inner_optimizer, "use_ema", False))
 
     def _loop(
         self, inputs: Any, targets: Any, weights: Any, index: tf.Tensor, n_steps: tf.Tensor, scales: Any
     ) -> list[tf.Tensor]:
         """The compiled training: `n_steps` rows of `index` are batches of row numbers."""
         variables = self.model.trainable_variables
-        step = tf.constant(0)
-        # Not `tf.range`: XLA wants its length at compile time and would compile anew for every length.
-        while step < n_steps:
-            rows = index[step]
-            x = self._pack_x([tf.gather(array, rows) for array in inputs])
-            y = self._pack_y([tf.gather(array, rows) for array in targets])
-            batch_weights = [tf.gather(array, rows) for array in weights]
+
+        def take_step(step: tf.Tensor) -> list[tf.Tensor]:
+            x, y, batch_weights = self._batch(inputs, targets, weights, index[step])
             with tf.GradientTape() as tape:
                 predictions = self._call(x, scales, training=True)
-                loss = self.model.compute_loss(
-                    x=x,
-                    y=y,
-                    y_pred=predictions,
-                    sample_weight=self._pack_y(batch_weights) if batch_weights else None,
-                    training=True,
+                # Not `compute_loss`: one of the user's own may take no `training`.
+                loss = self.model._compute_loss(
+                    x=x, y=y, y_pred=predictions, sample_weight=batch_weights, training=True
                 )
                 loss = self._optimizer.scale_loss(loss)
             self._optimizer.apply(tape.gradient(loss, variables), variables)
-            step += 1
+            return [step + 1]
+
+        # Not `tf.range`: XLA wants its length at compile time and would compile anew for every length.
+        tf.while_loop(lambda step: step < n_steps, take_step, [tf.constant(0)])
         predictions = self._call(self._pack_x(inputs), scales, training=False)
         return [tf.cast(leaf, tf.float32) for leaf in keras.tree.flatten(predictions)]
 
+    def _batch(self, inputs: Any, targets: Any, weights: Any, rows: Any) -> tuple[Any, Any, Any]:
+        """`x`, `y` and sample weights of some rows, as the user gave them: None for what there is not."""
+        x = self._pack_x([tf.gather(array, rows) for array in inputs])
+        if not self._data.trains_on_targets:
+            return x, None, None
+        y = self._pack_y([tf.gather(array, rows) for array in targets])
+        return x, y, self._pack_y([tf.gather(array, rows) for array in weights]) if weights else None
+
     def _call(self, x: Any, scales: Any, training: bool) -> Any:
         predictions = forward(self.model, x, training=training)
-        leaves = keras.tree.flatten(predictions)
         if not scales:
             return predictions
+        leaves = keras.tree.flatten(predictions)
         scaled = [
-            leaf * tf.cast(s, leaf.dtype) + tf.cast(o, leaf.dtype) for leaf, (s, o) in zip(leaves, scales, strict=True)
+            _with_mask_of(leaf, leaf * tf.cast(scale, leaf.dtype) + tf.cast(offset, leaf.dtype))
+            for leaf, (scale, offset) in zip(leaves, scales, strict=True)
         ]
         return keras.tree.pack_sequence_as(predictions, scaled)
 
@@ -240,10 +268,7 @@ class Program:
     ) -> list[np.ndarray]:
         """The model's own step, for those that define one."""
         for rows in index[: int(n_steps)]:
-            x = self._pack_x([tf.gather(array, rows) for array in inputs])
-            y = self._pack_y([tf.gather(array, rows) for array in targets])
-            batch_weights = [tf.gather(array, rows) for array in weights]
-            self._step((x, y, self._pack_y(batch_weights)) if batch_weights else (x, y))
+            self._step(keras.utils.pack_x_y_sample_weight(*self._batch(inputs, targets, weights, rows)))
         predictions = self._call(self._pack_x(inputs), scales, training=False)
         return [np.asarray(leaf) for leaf in keras.tree.flatten(predictions)]
 
@@ -274,6 +299,7 @@ class Loan:
 
     def __exit__(self, *_: object) -> None:
         self._warnings.__exit__(None, None, None)
+        self._program.give_schedule_back()
         self._snapshot.restore()
 
 
@@ -290,6 +316,14 @@ class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"rate": self._rate, "factor": self._factor}
+
+
+def _with_mask_of(leaf: Any, scaled: Any) -> Any:
+    """The scaled output with the mask of the output: Keras' losses leave out what it masks."""
+    mask = getattr(leaf, "_keras_mask", None)
+    if mask is not None:
+        scaled._keras_mask = mask
+    return scaled
 
 
 def has_own_train_step(model: keras.Model) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import diagnose
-from autofix.assess import Assessment
+from autofix.alignment import unmasked
+from autofix.assess import Assessment, assess
 from autofix.console import Console
 from autofix.data import MIN_ROWS, MIN_TRAINING_STEPS, TrainingData
 from autofix.escalate import (
@@ -24,10 +25,13 @@ from autofix.escalate import (
     fingerprint,
 )
 from autofix.expectations import FLOOR
+from autofix.feeding import as_tensor, forward, output_masks
+from autofix.initialization import is_trained_throughout
 from autofix.inspection import collect
 from autofix.judge import Judge, Outcome
 from autofix.loss_specs import LossSpec
 from autofix.minimize import minimize
+from autofix.monitor import LOOK_ROWS
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
@@ -105,7 +109,8 @@ class RepairShop:
         budget_s: float,
     ) -> None:
         self._model = model
-        self._data = data
+        x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array) for array in data.inputs])
+        self._data = data = dataclasses.replace(data, masks=output_masks(model, x))
         self._losses = [None if loss is None else loss.name for loss in losses]
         self._kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
         self._settings = settings
@@ -114,10 +119,31 @@ class RepairShop:
         self._has_references = False
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
-        self.engine = ProbeEngine(model, data, initial)
+        self.engine = ProbeEngine(model, data, initial, keeps_trained=not self._begins_collapsed(initial, losses))
         self.judge = Judge(
             self.engine, data, losses, seed=settings.base_seed, accept=settings.accept, budget_s=budget_s
         )
+
+    def _begins_collapsed(self, initial: Snapshot, losses: Sequence[LossSpec | None]) -> bool:
+        """Whether the training goes on from an earlier one that had collapsed already.
+
+        Then nothing in the network is worth keeping. Otherwise layers that were trained before, such as those of a
+        pretrained network under a new head, are what the user wants to build on.
+        """
+        current, rows = Snapshot(self._model), self._data.watch_rows(LOOK_ROWS)
+        try:
+            initial.restore()
+            if not is_trained_throughout(self._model):
+                return False
+            x = [as_tensor(array[rows]) for array in self._data.inputs]
+            outputs = forward(self._model, keras.tree.pack_sequence_as(self._data.x_structure, x))
+        finally:
+            current.restore()
+        for index, (output, loss) in enumerate(zip(keras.tree.flatten(outputs), losses, strict=True)):
+            mask, target = self._data.mask(index, rows), self._data.targets[index][rows]
+            if loss and assess(unmasked(mask, target), unmasked(mask, np.asarray(output)), loss).is_collapsed:
+                return True
+        return False
 
     def expects_more_than(self, heads: Sequence[Assessment]) -> bool:
         """Whether the reference learners show that far more skill is to be had than was seen of the training."""
@@ -130,8 +156,13 @@ class RepairShop:
     def _compare_with_references(self) -> None:
         if not self._has_references:
             with self._timed("references"):
-                self.judge.run_references(self._kinds)
+                self.judge.run_references(self._reference_kinds())
             self._has_references = True
+
+    def _reference_kinds(self) -> list[str]:
+        """The kinds of task for the references: what an autoencoder is asked for, a linear learner copies."""
+        pairs = zip(self._kinds, self._data.targets, strict=True)
+        return ["other" if _is_among(target, self._data.inputs) else kind for kind, target in pairs]
 
     def attempt(self, *, is_finite: bool = True) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began.
@@ -330,6 +361,11 @@ def _architecture(model: keras.Model) -> str:
     for index, layer in enumerate(model._flatten_layers()):
         text = text.replace(json.dumps(layer.name), f'"#{index}"')
     return text
+
+
+def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
+    """Whether a target is one of the inputs, as in an autoencoder."""
+    return any(target.shape == array.shape and np.array_equal(target, array) for array in inputs)
 
 
 def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from autofix.adopt import Adoption, is_raised_by
 from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
@@ -105,3 +106,78 @@ def test_an_error_of_a_callback_is_told_from_one_of_the_training(make_model, pla
     with pytest.raises(ValueError) as training:  # noqa: PT011 - Keras words it
         make_model().fit(plane[0][:, :1], plane[1], verbose=0, callbacks=[failing])
     assert not is_raised_by(training.value, [failing])
+
+
+class WithSettings(keras.Model):
+    """Takes more in `compile` than Keras does."""
+
+    def compile(self, step_optimizer, factor):
+        super().compile(optimizer=step_optimizer, loss="mse", metrics=["mae"], steps_per_execution=2)
+        self.factor = factor
+
+    def train_step(self, data):
+        return {**super().train_step(data), "factor": self.factor}
+
+
+@pytest.mark.parametrize("recipe", [RATE, SURGERY])
+def test_what_a_compile_of_the_users_class_sets_is_kept(plane, recipe):
+    inputs = keras.Input((2,))
+    model = WithSettings(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(keras.optimizers.Adam(0.5), factor=7.0)
+    Adoption(model, recipe, begun(model), None).apply()
+    assert model.factor == 7.0
+    assert model.steps_per_execution == 2
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05 if recipe is RATE else 0.5)
+    assert model.fit(*plane, verbose=0).history["factor"] == [7.0]
+
+
+COMPILED = {
+    "loss": "mae",
+    "loss_weights": 0.5,
+    "metrics": ["mse"],
+    "weighted_metrics": ["mae"],
+    "steps_per_execution": 3,
+    "jit_compile": True,
+}
+
+
+@pytest.mark.parametrize("recipe", [RATE, SURGERY])
+@pytest.mark.parametrize("options", [COMPILED, {"loss": "mse", "run_eagerly": True}], ids=["graph", "eager"])
+def test_the_arguments_of_compile_are_kept(make_model, plane, recipe, options):
+    model = make_model(**options)
+    names = list(model.fit(*plane, verbose=0).history)
+    Adoption(model, recipe, begun(model), None).apply()
+    kept = model._compile_config.config
+    assert {name: kept[name] for name in options} == options
+    assert (model.run_eagerly, model.jit_compile) == (bool(options.get("run_eagerly")), "jit_compile" in options)
+    assert list(model.fit(*plane, verbose=0).history) == names
+
+
+@pytest.mark.parametrize("recipe", [RATE, SURGERY])
+@pytest.mark.parametrize("auto_scale_loss", [True, False])
+def test_an_optimizer_is_wrapped_against_underflow_once_or_not_at_all(recipe, auto_scale_loss):
+    stack = [keras.layers.Dense(1, dtype="mixed_float16")]
+    model = keras.Sequential([keras.Input((2,)), *stack])
+    model.dtype_policy = "mixed_float16"
+    model.compile(keras.optimizers.Adam(0.5), "mse", auto_scale_loss=auto_scale_loss)
+    kind = type(model.optimizer)
+    assert (kind is keras.optimizers.LossScaleOptimizer) == auto_scale_loss
+    Adoption(model, recipe, begun(model), None).apply()
+    assert type(model.optimizer) is kind
+    assert type(getattr(model.optimizer, "inner_optimizer", model.optimizer)) is keras.optimizers.Adam
+
+
+@pytest.mark.parametrize("recipe", [RATE, SURGERY])
+def test_a_model_stays_under_its_distribution_strategy(plane, recipe):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.Adam(0.5), "mse")
+        initial = begun(model)
+    adoption = Adoption(model, recipe, initial, None)
+    adoption.apply()
+    assert model.distribute_strategy is strategy
+    model.fit(*plane, verbose=0)
+    assert type(model.trainable_variables[0].value).__name__ == "MirroredVariable"
+    adoption.undo()
+    model.fit(*plane, verbose=0)

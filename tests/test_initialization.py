@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from autofix.initialization import fresh_values
+from autofix.initialization import fresh_values, is_trained_throughout, trained_layers
 
 layers = keras.layers
 
@@ -88,3 +88,76 @@ def test_the_kernels_of_every_kind_of_layer_are_found(layer, shape, names):
     assert {path.split("/")[-1] for path in drawn(model, 0)} == names
     for variable, value in fresh_values(model, 0):
         assert tuple(value.shape) == tuple(variable.shape)
+
+
+# Layers that were trained before
+
+
+def fresh_networks():
+    return [
+        layers.Conv1D(4, 2),
+        layers.BatchNormalization(),
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.GRU(4),
+        layers.Dense(6, kernel_initializer="he_normal", bias_initializer=keras.initializers.Constant(0.1)),
+        layers.PReLU(),
+        layers.Dense(5, kernel_initializer=keras.initializers.RandomUniform(2.0, 3.0), use_bias=False),
+        layers.Dense(1, kernel_initializer="zeros"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_layer_of_a_new_network_seems_trained(seed):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((5, 3)), *fresh_networks()])
+    assert trained_layers(model) == []
+
+
+def test_every_layer_of_a_trained_network_is_seen(make_model, plane):
+    model = make_model()
+    assert not is_trained_throughout(model)
+    model.fit(*plane, epochs=2, verbose=0)
+    assert trained_layers(model) == model.layers
+    assert is_trained_throughout(model)
+    model.compile("adam", "mse")  # forgets the steps, and not the weights
+    assert is_trained_throughout(model)
+
+
+def test_a_table_of_values_set_from_elsewhere_is_seen():
+    model = keras.Sequential([keras.Input((4,)), layers.Embedding(50, 8), layers.Flatten(), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.layers[0].set_weights([np.random.default_rng(0).normal(size=(50, 8))])
+    assert trained_layers(model) == [model.layers[0]]
+    assert not is_trained_throughout(model)
+
+
+def test_trained_layers_keep_their_values_and_new_ones_are_drawn(make_model):
+    model = make_model()
+    body, head = model.layers
+    body.set_weights([3.0 * body.kernel.numpy(), np.ones(6)])
+    assert set(drawn(model, 0)) == {head.kernel.path}
+    both = {variable.path for variable, _ in fresh_values(model, 0, keeps_trained=False)}
+    assert both == {head.kernel.path, body.kernel.path, body.bias.path}
+
+
+def test_what_is_kept_does_not_change_what_is_drawn(make_model):
+    model = make_model()
+    body, head = model.layers
+    before = drawn(model, 0)[head.kernel.path]
+    body.bias.assign(np.ones(6))
+    np.testing.assert_array_equal(drawn(model, 0)[head.kernel.path], before)
+
+
+def test_where_nothing_is_kept_every_variable_begins_anew(plane):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2, 1)), layers.LSTM(3), layers.BatchNormalization(), layers.Dense(1)])
+    new = {variable.path: variable.numpy() for variable in model.trainable_variables}
+    for variable in model.trainable_variables:
+        variable.assign(variable + 50.0)
+    values = {variable.path: np.asarray(value) for variable, value in fresh_values(model, 0, keeps_trained=False)}
+    assert set(values) == set(new)
+    for path, value in values.items():
+        if "kernel" in path:
+            assert abs(value).max() < 3.0
+        else:
+            np.testing.assert_array_equal(value, new[path])

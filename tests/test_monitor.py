@@ -253,3 +253,42 @@ def test_nor_are_they_by_fit_which_says_so_in_its_report(plane):
     assert routed.history == history.history
     assert routed.report.verdict == "not_assessed"
     assert "one by one" in routed.report.notes[0]
+
+
+class ReadsValues(keras.Model):
+    """Cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.head(inputs) if float(keras.ops.max(inputs)) < 1e9 else inputs
+
+
+@pytest.mark.filterwarnings("ignore::autofix.CollapseWarning")  # after one epoch nothing is learned yet
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_a_model_that_cannot_be_traced_is_looked_at_eagerly(plane, run_eagerly):
+    model = ReadsValues()
+    model.compile("adam", "mse", run_eagerly=run_eagerly)
+    model(plane[0])
+    monitor = autofix.CollapseMonitor(*plane)
+    monitor.set_model(model)
+    monitor.set_params({"epochs": 1})
+    monitor.on_train_begin()
+    monitor.on_epoch_begin(0)
+    monitor.on_epoch_end(0)
+    assert len(monitor.looks) == 1
+    assert monitor.looks[0].heads[0].is_finite
+
+
+def test_masked_steps_are_not_looked_at():
+    words = np.array([[1, 2, 0], [2, 1, 1], [1, 0, 0]] * 20)
+    y = np.where(words > 0, words, 1e6).astype("float32")[..., None]
+    stack = [keras.layers.Embedding(3, 1, mask_zero=True, embeddings_initializer=keras.initializers.Constant(1.0))]
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), *stack])
+    model.layers[0].set_weights([np.array([[0.0], [1.0], [2.0]])])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    monitor = autofix.CollapseMonitor(words, y)
+    model.fit(words, y, verbose=0, callbacks=[monitor])
+    assert monitor.looks[0].heads[0].skill == 1.0

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -63,6 +65,9 @@ def normalized():
         ({"layers": regularized}, True),
         ({"layers": normalized}, False),
         ({"loss": "mae"}, True),
+        ({"optimizer": lambda: optimizers.Adam(0.05, use_ema=True, ema_momentum=0.8)}, False),
+        ({"optimizer": lambda: optimizers.Adam(0.05, use_ema=True, ema_overwrite_frequency=5)}, False),
+        ({"optimizer": lambda: optimizers.Adam(0.05, gradient_accumulation_steps=2)}, False),
     ],
 )
 @pytest.mark.parametrize("planned_runs", [FEW_RUNS, MANY_RUNS])
@@ -149,18 +154,28 @@ def test_a_train_step_of_the_users_own_is_the_one_that_runs(plane):
     assert_same(run.predictions, fitted(model, *plane), 1e-4)
 
 
-@pytest.mark.parametrize(
-    "remedy",
-    [
-        SetLearningRate("lower_learning_rate", factor=0.1),
-        RescaleOutputs("standardize_targets", scale=(2.0,), offset=(1.0,)),
-    ],
-)
-def test_what_a_train_step_of_the_users_own_would_ignore_is_refused(plane, remedy):
+def test_a_train_step_of_the_users_own_follows_the_recipes_schedule(plane):
     model = own_train_step()
-    model.compile(optimizers.Adam(optimizers.schedules.CosineDecay(0.01, 100)), "mse")
-    with pytest.raises(ModelError):
-        engine_for(model, *plane).run(Recipe((remedy,)))
+    schedule = optimizers.schedules.CosineDecay(0.01, 100)
+    model.compile(optimizers.Adam(schedule), "mse")
+    engine = engine_for(model, *plane)
+    slow = engine.run(Recipe((SetLearningRate("lower_learning_rate", factor=0.1),)), own_initialization=True)
+    assert model.optimizer._learning_rate is schedule
+    model.compile(optimizers.Adam(optimizers.schedules.CosineDecay(0.001, 100)), "mse")
+    assert_same(slow.predictions, fitted(model, *plane), 1e-4)
+
+
+def test_a_train_step_of_the_users_own_sees_rescaled_outputs(plane):
+    model = own_train_step()
+    recipe = Recipe((RescaleOutputs("standardize_targets", scale=(20.0,), offset=(5.0,)),))
+    engine = engine_for(model, *plane)
+    keras.utils.set_random_seed(0)
+    run = engine.run(recipe)
+    rebuilt = architecture.build(model, recipe)
+    for variable, value in zip(rebuilt.trainable_variables, engine.initial_values(recipe, 0), strict=True):
+        variable.assign(value)
+    assert run.mode == "keras"
+    assert_same(run.predictions, fitted(rebuilt, *plane), 1e-3)
 
 
 def test_a_train_step_of_the_users_own_runs_at_the_recipes_rate(plane):
@@ -324,3 +339,135 @@ def test_each_epoch_has_a_new_order_and_each_seed_another_one():
     first, second = batches(np.arange(40), 40, 2, shuffle=True, seed=0)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, batches(np.arange(40), 40, 1, shuffle=True, seed=1)[0])
+
+
+# Models with parts of the user's own
+
+
+class ReadsValues(keras.Model):
+    """Cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = layers.Dense(4, activation="tanh")
+        self.head = layers.Dense(1)
+
+    def call(self, inputs):
+        body = self.body(inputs)
+        return self.head(body if float(keras.ops.max(body)) < 1e9 else 0.0 * body)
+
+
+@pytest.mark.parametrize("planned_runs", [FEW_RUNS, MANY_RUNS])
+def test_a_model_that_cannot_be_traced_is_probed_eagerly(plane, planned_runs):
+    keras.utils.set_random_seed(0)
+    model = ReadsValues()
+    model.compile(optimizers.Adam(0.01), "mse", run_eagerly=True)
+    model(plane[0])
+    run = engine_for(model, *plane, planned_runs=planned_runs).run(Recipe(), own_initialization=True)
+    assert run.mode == "eager"
+    assert_same(run.predictions, fitted(model, *plane), 1e-4)
+
+
+def test_a_model_that_cannot_be_traced_though_it_does_not_say_so_is_probed_eagerly(plane):
+    model = ReadsValues()
+    model.compile(optimizers.Adam(0.01), "mse")
+    model(plane[0])
+    run = engine_for(model, *plane).run(Recipe(), own_initialization=True)
+    assert run.mode == "eager"
+    assert np.isfinite(run.predictions[0]).all()
+
+
+class OwnLoss(keras.Model):
+    """As written for Keras 3.0, without `training`; with a metric, and a penalty that a layer adds."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.seen = keras.metrics.Mean(name="seen")
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        targets = x if y is None else y
+        loss = keras.ops.mean(keras.ops.square(targets - y_pred)) + sum(self.losses)
+        self.seen.update_state(loss)
+        return loss
+
+
+@pytest.mark.parametrize("planned_runs", [FEW_RUNS, MANY_RUNS])
+@pytest.mark.parametrize("has_targets", [True, False])
+def test_a_loss_of_the_class_counts_with_what_layers_add_and_with_or_without_targets(plane, has_targets, planned_runs):
+    keras.utils.set_random_seed(0)
+    x, y = plane
+    inputs = keras.Input((2,))
+    body = layers.Dense(4, activation="relu", activity_regularizer=keras.regularizers.L2(0.3))(inputs)
+    model = OwnLoss(inputs, layers.Dense(1 if has_targets else 2)(body))
+    model.compile(optimizers.Adam(0.01))
+    data = TrainingData.from_arrays(x, y if has_targets else x, epochs=3, batch_size=16, shuffle=False)
+    data = dataclasses.replace(data, trains_on_targets=has_targets)
+    run = ProbeEngine(model, data, planned_runs=planned_runs).run(Recipe(), own_initialization=True)
+    assert_same(run.predictions, fitted(model, x, y if has_targets else None), 1e-4)
+    seen = state_of(model)
+    ProbeEngine(model, data).run(Recipe())
+    assert_same(seen, state_of(model))
+
+
+class TakesInputsAlone(keras.Model):
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        assert y is None
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(x - self(x, training=True)))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
+
+
+def test_a_train_step_of_the_users_own_gets_no_targets_where_fit_got_none(plane):
+    inputs = keras.Input((2,))
+    model = TakesInputsAlone(inputs, layers.Dense(2)(layers.Dense(4)(inputs)))
+    model.compile(optimizers.Adam(0.01))
+    data = TrainingData.from_arrays(plane[0], plane[0], epochs=3, batch_size=16, shuffle=False)
+    engine = ProbeEngine(model, dataclasses.replace(data, trains_on_targets=False))
+    run = engine.run(Recipe(), own_initialization=True)
+    assert_same(run.predictions, fitted(model, plane[0], None), 1e-4)
+
+
+def test_steps_that_a_mask_leaves_out_do_not_count():
+    keras.utils.set_random_seed(0)
+    words = np.random.default_rng(0).integers(0, 5, size=(64, 4))
+    y = np.where(words > 0, words / 5.0, 1e3).astype("float32")[..., None]
+    stack = [layers.Embedding(5, 3, mask_zero=True), layers.Dense(4, activation="relu"), layers.Dense(1)]
+    model = keras.Sequential([keras.Input((4,), dtype="int32"), *stack])
+    model.compile(optimizers.Adam(0.01), "mse")
+    run = engine_for(model, words, y).run(Recipe(), own_initialization=True)
+    assert_same(run.predictions, fitted(model, words, y), 1e-4)
+
+
+def test_outputs_in_half_precision_stay_so_while_the_probe_scales_them(plane):
+    keras.utils.set_random_seed(0)
+    stack = [layers.Dense(4, dtype="mixed_float16"), layers.Dense(1, dtype="mixed_float16")]
+    model = keras.Sequential([keras.Input((2,)), *stack])
+    model.compile(optimizers.LossScaleOptimizer(optimizers.Adam(0.01)), "mse")
+    run = engine_for(model, *plane).run(Recipe(), own_initialization=True)
+    assert_same(run.predictions, fitted(model, *plane), 5e-3)
+
+
+# Distribution strategies
+
+
+def test_a_model_under_a_distribution_strategy_is_probed_outside_of_it(plane):
+    keras.utils.set_random_seed(0)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = keras.Sequential([keras.Input((2,)), layers.Dense(4, activation="relu"), layers.Dense(1)])
+        model.compile(optimizers.Adam(0.01), "mse")
+    engine = engine_for(model, *plane)
+    before = [variable.numpy() for variable in model.variables]
+    run = engine.run(Recipe(), own_initialization=True)
+    assert_same(before, [variable.numpy() for variable in model.variables])
+    assert_same(run.predictions, fitted(model, *plane), 1e-4)
+
+
+def test_a_subclassed_model_under_a_distribution_strategy_is_refused(plane):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = ReadsValues()
+        model.compile(optimizers.Adam(0.01), "mse", run_eagerly=True)
+        model(plane[0])
+    with pytest.raises(ModelError, match="distribution strategy"):
+        engine_for(model, *plane)
