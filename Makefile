@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint conformance demo venv clean
+.PHONY: help test lint conformance compatibility demo venv clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ lint: $(INSTALLED)  ## style and types only
 
 conformance: $(INSTALLED)  ## run Keras' own tests with model.fit as it is and with autofix.fit, and compare
 	$(BIN)/python tests/conformance/comparison.py
+
+compatibility: $(INSTALLED)  ## measure every kind of input, argument and model, and write docs/compatibility.md
+	$(BIN)/python -m tests.compatibility.document
 
 demo: $(INSTALLED)  ## watch autofix repair failing programs
 	$(BIN)/python -m autofix.benchmarks demo

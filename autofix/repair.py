@@ -45,10 +45,10 @@ CONFIRMED_CANDIDATES = 3
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
 
-FINAL_TRAININGS = 2
+FINAL_TRAININGS = 3
 """Times that the final training is run, with other initial weights, where it falls short of the proven skill."""
 
-INITIALIZATIONS = 5
+INITIALIZATIONS = 8
 """Initial weights that are tried, if need be, to find some that the final training does well from."""
 
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)

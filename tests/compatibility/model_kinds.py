@@ -193,7 +193,7 @@ class NoConfig(keras.layers.Layer):
     """Takes a constructor argument, and tells nobody."""
 
     def __init__(self, inner):
-        super().__init__()
+        super().__init__(name="no_config")
         self.inner = inner
 
     def call(self, inputs):
@@ -224,7 +224,7 @@ def regularized(rate):
 
 @case("convolutions", pictures, is_slow=True)
 def convolutional(rate):
-    parts = (layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D(2), layers.Flatten())
+    parts = (layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(2), layers.Flatten())
     return compiled(stacked(*parts, layers.Dense(1), shape=(6, 6, 1)), adam(rate))
 
 
