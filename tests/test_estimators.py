@@ -304,7 +304,7 @@ def test_few_rows_just_train(plane):
 
 def test_what_cannot_be_learned_is_said(plane):
     noise = np.random.default_rng(1).normal(size=60)
-    estimator = AutofixRegressor(linear, epochs=3, random_state=0, fit_kwargs={"max_trials": 1})
+    estimator = AutofixRegressor(linear, epochs=6, random_state=0, fit_kwargs={"max_trials": 1})
     with pytest.warns(autofix.CollapseWarning):
         estimator.fit(np.zeros((60, 2)), noise)
     assert estimator.report_.verdict == "unlearnable"

@@ -18,7 +18,8 @@ def each(cases: Sequence[Case]) -> Callable[[Any], Any]:
 
 def check(case: Case) -> None:
     """Trains a case, and compares what comes of it with what is expected and documented."""
-    row = measure(case)
+    # That Keras' own training of the collapsed version collapses is what `make compatibility` sees to.
+    row = measure(case, shows_collapse=False)
     assert row.healthy == BIT_IDENTICAL
     assert row.verdict == case.expected, row
     assert bool(row.fix) == (row.verdict == "repaired")

@@ -7,10 +7,10 @@ import os
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import autofix
 from autofix.adopt import Adoption
+from autofix.judge import Judge
 from autofix.monitor import CollapseMonitor, Look
 from autofix.probe import ProbeEngine
 from autofix.repair import RepairShop
@@ -185,15 +185,15 @@ def test_without_a_repair_the_run_goes_on_as_it_was():
     assert history.report.verdict == "unrepaired"
 
 
-def test_a_distributed_training_that_collapses_ends_as_keras_leaves_it():
-    def distributed():
-        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-            return dying()
+def test_a_training_whose_own_recipe_cannot_run_as_a_trial_ends_as_keras_leaves_it(monkeypatch):
+    def control(judge, repeat=0):
+        raise ValueError("this cannot run")
 
-    model, fit = with_autofix(distributed)
+    monkeypatch.setattr(Judge, "control", control)
+    model, fit = with_autofix(dying)
     with pytest.warns(autofix.CollapseWarning, match="unrepaired"):
         history = fit()
-    assert_as_after_keras(model, history, distributed)
+    assert_as_after_keras(model, history, dying)
     assert history.report.cause == "learning_rate_too_high"
     assert [trial.status for trial in history.report.trials] == ["failed"]
     assert history.report.notes == ()
