@@ -3,7 +3,8 @@
 # The first of these that runs and is new enough makes the environment; `make PYTHON=/path/to/python` overrides.
 PYTHON ?= python3.13 python3.12 python3.11 python3
 # Each worker holds its own TensorFlow (0.7 GB), hence the limit. PYTEST_ARGS='-m "not slow"' for a quick run.
-PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
+# In the order of the folders: the slow files come first, so that no worker is left with one of them at the end.
+PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
