@@ -98,7 +98,6 @@ class Judge:
     ) -> None:
         self._engine = engine
         self._data = data
-        self._losses = losses
         self._judged = [index for index, loss in enumerate(losses) if loss is not None]
         self._held_out = HeldOut(data, losses, seed)
         self._seed = seed
