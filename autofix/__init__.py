@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from autofix.estimators import AutofixClassifier, AutofixRegressor
     from autofix.fitting import fit
     from autofix.monitor import CollapseMonitor
-    from autofix.recipe import Recipe, Remedy
+    from autofix.recipe import Recipe
+    from autofix.remedy import Remedy
     from autofix.report import Report
     from autofix.strategy import Case, Strategy, strategy_names
 
@@ -39,7 +40,7 @@ _HOMES = {
     "EscalationOracle": "autofix.escalate",
     "EscalationTuner": "autofix.escalate",
     "Recipe": "autofix.recipe",
-    "Remedy": "autofix.recipe",
+    "Remedy": "autofix.remedy",
     "Report": "autofix.report",
     "Strategy": "autofix.strategy",
     "fit": "autofix.fitting",

@@ -11,7 +11,8 @@ from keras.src.models.functional import Functional, functional_like_constructor 
 
 from autofix.copying import NotCopiedError, copy_layer, copy_state, hand_over_attributes
 from autofix.errors import ModelError
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs
 
 RATE_KEYS = ("initial_learning_rate", "end_learning_rate", "warmup_target", "values")
 """The entries of Keras' schedule configurations that are learning rates."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from autofix import architecture
 from autofix.data import TrainingData
-from autofix.evidence import Evidence, FitProfile, ModelProfile, profile_input, profile_target
+from autofix.evidence import Evidence, FitProfile, ModelProfile
+from autofix.profiles import profile_input, profile_target
 
 SCALE_FREE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adadelta", "Lion", "Adafactor", "Muon")
 """Optimizers that divide the scale of the gradient out (Kingma & Ba 2015, section 2, and kin)."""

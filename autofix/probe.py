@@ -18,7 +18,8 @@ from autofix.data import TrainingData
 from autofix.errors import ModelError
 from autofix.feeding import as_tensor, build_optimizer, forward, is_distributed
 from autofix.program import Program, batches, has_own_train_step
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs
 from autofix.state import Snapshot, preserved_randomness
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from autofix.array_stream import streamed
 from autofix.data import MAX_SAMPLE_ROWS, TrainingData, held_out_sample_of, sample_of
 from autofix.errors import DataError
-from autofix.evidence import STRONG_DRIFT, order_drift
+from autofix.evidence import STRONG_DRIFT
 from autofix.feeding import has_own_code
 from autofix.leaves import Leaves, Order, joined_batches
+from autofix.profiles import order_drift
 from autofix.rows import Table, by_position, is_array_tree, sampled
 from autofix.streams import Stream
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from autofix.errors import StrategyError
 from autofix.evidence import Evidence
-from autofix.recipe import Recipe, Remedy
+from autofix.recipe import Recipe
+from autofix.remedy import Remedy
 from autofix.report.records import Finding
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Strategy(abc.ABC):
         needs_surgery: Whether its remedies go into the network, which only Sequential and functional models allow.
         regroups: Whether its remedies change the order of the rows or the size of the batches, which only arrays and
             `tf.data` datasets allow.
+        after: Names of strategies whose remedies it looks at in `Case.recipe`, so that these come first.
         when_left_out: What the report says where `prescribe` returns None: why the strategy does not apply.
     """
 
@@ -67,6 +69,7 @@ class Strategy(abc.ABC):
     needs_surgery: ClassVar[bool] = False
     regroups: ClassVar[bool] = False
     recompiles: ClassVar[bool] = False
+    after: ClassVar[frozenset[str]] = frozenset()
     when_left_out: ClassVar[str] = "it does not apply to this model and data"
 
     @abc.abstractmethod

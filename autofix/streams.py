@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras.src.trainers import data_adapters  # what `fit` makes of its arguments; without public names up to Keras 3.15
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from autofix.recipe import SHUFFLE_BUFFER_ROWS
 from autofix.recording import DatasetRecorder, FirstReadings, Recorder, Replay
+from autofix.remedies import SHUFFLE_BUFFER_ROWS
 
 
 class Stream:

@@ -19,7 +19,8 @@ import numpy as np
 from autofix.benchmarks import overhead, summary
 from autofix.data import TrainingData
 from autofix.probe import ProbeEngine, ProbeRun
-from autofix.recipe import Recipe, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import SetLearningRate
 
 BATCH_SIZE = 32
 

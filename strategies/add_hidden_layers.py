@@ -9,7 +9,8 @@ Source: Cybenko, "Approximation by superpositions of a sigmoidal function" (1989
 
 from typing import TYPE_CHECKING, ClassVar
 
-from autofix.recipe import InsertHiddenLayers, Remedy
+from autofix.remedies import InsertHiddenLayers
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ Source: Bengio, "Practical recommendations for gradient-based training" (2012), 
 
 from typing import TYPE_CHECKING, ClassVar
 
-from autofix.recipe import Remedy, SetLearningRate
+from autofix.remedies import SetLearningRate
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

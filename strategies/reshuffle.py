@@ -9,7 +9,8 @@ Source: Bottou, "Stochastic gradient descent tricks" (2012), section 3.1.
 
 from typing import TYPE_CHECKING, ClassVar
 
-from autofix.recipe import Remedy, SetFitArgument
+from autofix.remedies import SetFitArgument
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

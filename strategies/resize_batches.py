@@ -10,7 +10,8 @@ Source: Godbole et al., "Deep Learning Tuning Playbook" (2023): the batch size i
 
 from typing import TYPE_CHECKING, ClassVar
 
-from autofix.recipe import Remedy, SetFitArgument
+from autofix.remedies import SetFitArgument
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

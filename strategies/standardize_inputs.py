@@ -10,7 +10,8 @@ Source: LeCun et al., "Efficient BackProp" (1998), section 4.3; the robust varia
 from typing import TYPE_CHECKING, ClassVar
 
 from autofix.evidence import InputProfile
-from autofix.recipe import NormalizeInputs, Remedy
+from autofix.remedies import NormalizeInputs
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ Source: Bishop, "Neural Networks for Pattern Recognition" (1995), section 8.2.
 from typing import TYPE_CHECKING, ClassVar
 
 from autofix.evidence import TargetProfile
-from autofix.recipe import Remedy, RescaleOutputs
+from autofix.remedies import RescaleOutputs
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from autofix.adopt import Adoption, is_raised_by
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetLearningRate
 from autofix.state import Snapshot
 
 RATE = Recipe((SetLearningRate("lower_learning_rate", factor=0.1),))

@@ -4,7 +4,8 @@ import pytest
 
 from autofix import architecture
 from autofix.errors import ModelError
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetLearningRate
 
 RATE = SetLearningRate("lower_learning_rate", factor=0.1)
 HIDDEN = InsertHiddenLayers("add_hidden_layers", units=5, depth=2)

@@ -4,7 +4,8 @@ import pytest
 
 from autofix import architecture
 from autofix.copying import NotCopiedError, copy_layer
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs
 
 layers = keras.layers
 ops = keras.ops

@@ -14,6 +14,8 @@ LAYERS = (
         *("errors", "state", "feeding", "initialization", "evidence", "references"),
         *("reach", "callback_files", "default_network"),
     },
+    {"remedy", "heads", "profiles"},
+    {"remedies"},
     {"alignment", "loss_specs", "recipe", "leaves", "rewind"},
     {"numpy_losses", "copying", "rows", "callback_states"},
     {"architecture"},

@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies
 import autofix
 from autofix.escalate import EscalationOracle, EscalationTuner, SearchSpace, fingerprint
 from autofix.evidence import Evidence, FitProfile, InputProfile, ModelProfile, TargetProfile
-from autofix.recipe import Recipe, SetFitArgument
+from autofix.recipe import Recipe
+from autofix.remedies import SetFitArgument
 from autofix.report.records import Finding, TrialRecord
 
 ONE = (1.0,)

@@ -10,7 +10,8 @@ from autofix.expectations import FLOOR, Expectations
 from autofix.judge import SEEDS_A_REPEAT, Judge
 from autofix.numpy_losses import loss_spec
 from autofix.probe import ProbeRun
-from autofix.recipe import Recipe, SetFitArgument, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import SetFitArgument, SetLearningRate
 from autofix.report.records import Reference
 
 N_ROWS = 120

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofix.minimize import minimize
-from autofix.recipe import Recipe, SetFitArgument
+from autofix.recipe import Recipe
+from autofix.remedies import SetFitArgument
 
 
 def recipe_of(names):

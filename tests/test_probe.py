@@ -12,14 +12,8 @@ from autofix.data import TrainingData
 from autofix.errors import ModelError
 from autofix.probe import ProbeEngine
 from autofix.program import CHUNK_STEPS, Program, batches, has_own_train_step
-from autofix.recipe import (
-    InsertHiddenLayers,
-    NormalizeInputs,
-    Recipe,
-    RescaleOutputs,
-    SetFitArgument,
-    SetLearningRate,
-)
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetFitArgument, SetLearningRate
 
 layers = keras.layers
 optimizers = keras.optimizers

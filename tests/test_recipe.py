@@ -9,15 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofix.errors import ArgumentError
-from autofix.recipe import (
+from autofix.recipe import Recipe
+from autofix.remedies import (
+    ChangeLayers,
+    ClipGradients,
+    CodeColumn,
+    EncodeCategories,
+    HeadChange,
     InsertHiddenLayers,
+    LayerChange,
     NormalizeInputs,
-    Recipe,
-    Remedy,
+    NormalizeLayers,
+    ReplaceHeads,
     RescaleOutputs,
     SetFitArgument,
     SetLearningRate,
 )
+from autofix.remedy import Remedy
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(min_size=1)
@@ -45,8 +53,37 @@ remedies = st.one_of(
         SetFitArgument,
         strategy=names,
         name=st.sampled_from(["shuffle", "batch_size"]),
-        value=st.booleans() | st.integers(1),
+        value=st.booleans() | st.integers(1) | st.tuples(st.tuples(st.integers(0), numbers)),
         was=st.none() | st.booleans() | st.integers(1) | names,
+    ),
+    st.builds(
+        ChangeLayers,
+        strategy=names,
+        changes=st.lists(st.builds(LayerChange, names, names, names, st.none() | numbers | names, numbers)).map(tuple),
+    ),
+    st.builds(
+        ReplaceHeads,
+        strategy=names,
+        heads=st.tuples(
+            st.none()
+            | st.builds(
+                HeadChange,
+                names,
+                st.none() | st.integers(1, 9),
+                st.none() | names,
+                st.none() | names,
+                st.tuples(st.integers(1, 9), names, names),
+            )
+        ),
+    ),
+    st.builds(NormalizeLayers, strategy=names, layer=names, after=st.lists(names).map(tuple)),
+    st.builds(ClipGradients, strategy=names, global_clipnorm=numbers, optimizer=names, was=names),
+    st.builds(
+        EncodeCategories,
+        strategy=names,
+        columns=st.tuples(
+            st.lists(st.builds(CodeColumn, st.integers(0), st.integers(), st.integers(2))).map(tuple),
+        ),
     ),
 )
 recipes = st.lists(remedies, max_size=5).map(lambda drawn: Recipe(tuple(drawn)))
@@ -106,6 +143,42 @@ def test_dropping_all_strategies_leaves_nothing(recipe):
             SetFitArgument("s", name="batch_size", value=16, was=4096),
             ["model.fit(..., batch_size=16)   # was 4096"],
         ),
+        (
+            SetFitArgument("s", name="class_weight", value=((0, 0.5), (1, 5.0))),
+            ["model.fit(..., class_weight={0: 0.5, 1: 5})   # was None"],
+        ),
+        (
+            ChangeLayers(
+                "s",
+                (
+                    LayerChange("dense", "Dense", "activation", "relu", "sigmoid"),
+                    LayerChange("drop", "Dropout", "rate", 0.2, 0.99),
+                ),
+            ),
+            [
+                """keras.layers.Dense(..., activation="relu")   # 'dense', was "sigmoid\"""",
+                "keras.layers.Dropout(..., rate=0.2)   # 'drop', was 0.99",
+            ],
+        ),
+        (
+            ReplaceHeads("s", (None, HeadChange("out", 3, "softmax", "mse", (1, "linear", "poisson")))),
+            [
+                """keras.layers.Dense(3, activation="softmax")   # 'out', was 1, "linear\"""",
+                'model.compile(..., loss="mse")   # was "poisson"',
+            ],
+        ),
+        (
+            NormalizeLayers("s", "BatchNormalization", ("dense",)),
+            ["keras.layers.BatchNormalization()   # after 'dense'"],
+        ),
+        (
+            ClipGradients("s", global_clipnorm=1.0, optimizer="SGD"),
+            ["keras.optimizers.SGD(..., global_clipnorm=1)   # was not clipped"],
+        ),
+        (
+            EncodeCategories("s", ((CodeColumn(2, 1, 5),),)),
+            ['keras.layers.CategoryEncoding(5, output_mode="one_hot")   # for column 2 less 1'],
+        ),
     ],
 )
 def test_a_remedy_prints_itself_as_keras_code(remedy, code):
@@ -114,8 +187,25 @@ def test_a_remedy_prints_itself_as_keras_code(remedy, code):
 
 def test_every_kind_of_remedy_is_covered_here():
     covered = {NormalizeInputs, RescaleOutputs, SetLearningRate, InsertHiddenLayers, SetFitArgument}
-    own = {kind for kind in Remedy.kinds.values() if kind.__module__ == "autofix.recipe"}
+    covered |= {ChangeLayers, ReplaceHeads, NormalizeLayers, ClipGradients, EncodeCategories}
+    own = {kind for kind in Remedy.kinds.values() if kind.__module__ == "autofix.remedies"}
     assert own == covered
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [
+        (SetFitArgument("s", name="epochs", value=300, was=100), "300 epochs in place of 100"),
+        (SetFitArgument("s", name="class_weight", value=((0, 1.0),)), "weighs the classes"),
+        (ChangeLayers("s", (LayerChange("base", "Dense", "trainable", True, False),)), "were frozen: base"),
+        (ChangeLayers("s", (LayerChange("d", "Dense", "kernel_regularizer", None, "l2"),)), "regularisation of d"),
+        (ReplaceHeads("s", (HeadChange("o", None, None, "mse", (1, "linear", "poisson")),)), "mse in place of poisson"),
+        (ReplaceHeads("s", (HeadChange("o", 3, None, None, (1, "linear", "mse")),)), "3 values a row in place of 1"),
+    ],
+)
+def test_a_remedy_says_what_it_overrules(remedy, said):
+    assert said in remedy.departure()
+    assert Recipe((RATE, remedy)).departures == (remedy.departure(),)
 
 
 def test_long_statistics_are_abbreviated_in_code_only():

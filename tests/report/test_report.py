@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from autofix.assess import Assessment
 from autofix.errors import ArgumentError
-from autofix.recipe import Recipe, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import SetLearningRate
 from autofix.report import Report
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 

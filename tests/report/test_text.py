@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from autofix.assess import Assessment
-from autofix.recipe import InsertHiddenLayers, NormalizeInputs, Recipe, RescaleOutputs, SetLearningRate
+from autofix.recipe import Recipe
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetLearningRate
 from autofix.report.records import VERDICTS, Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import render
 

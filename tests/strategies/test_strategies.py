@@ -13,7 +13,8 @@ import autofix.strategies
 from autofix.data import TrainingData
 from autofix.errors import ModelError
 from autofix.inspection import collect
-from autofix.recipe import Recipe, Remedy
+from autofix.recipe import Recipe
+from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy, resolve_strategies
 
 STRATEGIES = resolve_strategies(None)

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from autofix.evidence import profile_input, profile_target
+from autofix.profiles import profile_input, profile_target
 
 
 def draws(*shape):
