@@ -3,19 +3,18 @@
 Sequential models stay Sequential, functional ones functional; other kinds take no surgery.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional, functional_like_constructor  # without public names in Keras 3
 
 from autofix.copying import NotCopiedError, copy_layer, copy_state, hand_over_attributes
+from autofix.edits import Edits
 from autofix.errors import ModelError
+from autofix.optimizers import changed_optimizer
 from autofix.recipe import Recipe
-from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs
-
-RATE_KEYS = ("initial_learning_rate", "end_learning_rate", "warmup_target", "values")
-"""The entries of Keras' schedule configurations that are learning rates."""
+from autofix.remedies import EncodeCategories, InsertHiddenLayers, NormalizeInputs, ReplaceHeads, RescaleOutputs
 
 _WEIGHTLESS = (
     keras.layers.Activation,
@@ -49,7 +48,7 @@ def why_not_rebuilt(model: keras.Model) -> str:
         return "the model's class has a call or constructor of its own, so no layer can be put in"
     try:
         for layer in model.layers:
-            _copy_part(layer, {})
+            _copy_part(layer, Edits(), {})
     except NotCopiedError as error:
         kind, name = type(error.layer).__name__, error.layer.name
         return f"no layer can be put in: {name!r} cannot be copied, for {kind} has no get_config() that makes another"
@@ -104,10 +103,12 @@ def build(model: keras.Model, recipe: Recipe) -> keras.Model:
             f"Received: model={model!r}. Use strategies that need no surgery, such as 'lower_learning_rate'."
         )
     copies: Copies = {}
-    rebuilt = _rebuilt(model, recipe, copies)
+    edits = Edits(recipe, model)
+    rebuilt = _rebuilt(model, recipe, edits, copies)
     for layer, copy in copies.values():
         if isinstance(layer, keras.layers.Layer):
-            copy_state(layer, copy)
+            copy_state(layer, copy, with_weights=not edits.restarts(layer))
+    edits.set_trainable(copy for _, copy in copies.values())
     if model.compiled:
         compile_again(rebuilt, compile_arguments(model, recipe))
     hand_over_attributes(model, rebuilt, list(copies.values()))
@@ -128,7 +129,7 @@ def fresh_copy(model: keras.Model) -> keras.Model:
     """
     copies: Copies = {}
     if can_edit(model):
-        copy = _rebuilt(model, Recipe(), copies)
+        copy = _rebuilt(model, Recipe(), Edits(), copies)
     else:
         try:
             copy = type(model).from_config(model.get_config())
@@ -164,30 +165,30 @@ Copies = dict[int, tuple[Any, Any]]
 """Pairs of a layer of the user and its copy, by the layer's id; all levels of nested models share one."""
 
 
-def _rebuilt(model: keras.Model, recipe: Recipe, copies: Copies) -> keras.Model:
-    return (_build_sequential if _is_sequential(model) else _build_functional)(model, recipe, copies)
+def _rebuilt(model: keras.Model, recipe: Recipe, edits: Edits, copies: Copies) -> keras.Model:
+    return (_build_sequential if _is_sequential(model) else _build_functional)(model, recipe, edits, copies)
 
 
-def _build_sequential(model: keras.Sequential, recipe: Recipe, copies: Copies) -> keras.Sequential:
+def _build_sequential(model: keras.Sequential, recipe: Recipe, edits: Edits, copies: Copies) -> keras.Sequential:
     heads = output_layers(model) if recipe.of(InsertHiddenLayers) else []
     layers: list[Any] = [keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)]
-    layers += [normalize for normalize in [_normalization(recipe, 0, len(model.input_shape))] if normalize is not None]
+    layers += _preprocessing(recipe, 0, model.inputs[0])
     for layer in model.layers:
         if layer in heads:
             layers += _hidden_layers(recipe, heads.index(layer), layer.dtype_policy)
-        layers.append(_copy_part(layer, copies))
+        layers += [_copy_part(layer, edits, copies), *edits.behind(layer)]
     layers += [rescale for rescale in [_rescaling(recipe, 0, model.outputs[0])] if rescale is not None]
     return type(model)(layers, name=model.name)
 
 
-def _build_functional(model: keras.Model, recipe: Recipe, copies: Copies) -> keras.Model:
+def _build_functional(model: keras.Model, recipe: Recipe, edits: Edits, copies: Copies) -> keras.Model:
     hidden_layers: dict[int, list[keras.layers.Dense]] = {}
     heads = [id(layer) for layer in output_layers(model)] if recipe.of(InsertHiddenLayers) else []
     rescalings = [_rescaling(recipe, index, tensor) for index, tensor in enumerate(model.outputs)]
     renamed = _hand_over_names(model, rescalings)
 
     def copy_once(layer: Any) -> Any:
-        _copy_part(layer, copies).name = renamed.get(layer.name, layer.name)
+        _copy_part(layer, edits, copies).name = renamed.get(layer.name, layer.name)
         return layer
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -198,14 +199,18 @@ def _build_functional(model: keras.Model, recipe: Recipe, copies: Copies) -> ker
             for new_layer in hidden_layers.setdefault(index, _hidden_layers(recipe, index, layer.dtype_policy)):
                 hidden = new_layer(hidden)
             args = (hidden, *args[1:])
-        return copies[id(layer)][1](*args, **kwargs)
+        outputs = copies[id(layer)][1](*args, **kwargs)
+        for new_layer in edits.behind(layer):
+            outputs = new_layer(outputs)
+        return outputs
 
     inputs = [copy_layer(tensor._keras_history.operation).output for tensor in model.inputs]
-    normalizations = [_normalization(recipe, index, len(tensor.shape)) for index, tensor in enumerate(inputs)]
-    normalized = [
-        tensor if layer is None else layer(tensor) for tensor, layer in zip(inputs, normalizations, strict=True)
-    ]
-    graph = model._run_through_graph(normalized, operation_fn=copy_once, call_fn=call)
+    prepared = []
+    for index, tensor in enumerate(inputs):
+        for layer in _preprocessing(recipe, index, tensor):
+            tensor = layer(tensor)
+        prepared.append(tensor)
+    graph = model._run_through_graph(prepared, operation_fn=copy_once, call_fn=call)
     outputs = [
         tensor if layer is None else layer(tensor)
         for tensor, layer in zip(keras.tree.flatten(graph), rescalings, strict=True)
@@ -230,12 +235,41 @@ def _hand_over_names(model: keras.Model, rescalings: Sequence[keras.layers.Resca
     return renamed
 
 
-def _copy_part(part: Any, copies: Copies) -> Any:
+def _copy_part(part: Any, edits: Edits, copies: Copies) -> Any:
     """The one copy of a layer or operation; of a model inside the model, with copies of all it is made of."""
     if id(part) not in copies:
         is_model = isinstance(part, keras.Model) and can_edit(part)
-        copies[id(part)] = (part, _rebuilt(part, Recipe(), copies) if is_model else copy_layer(part))
+        if is_model:
+            copy = _rebuilt(part, Recipe(), edits, copies)
+        else:
+            copy = edits.replaced(part) or copy_layer(part, edits.configured)
+        copies[id(part)] = (part, copy)
     return copies[id(part)][1]
+
+
+def _preprocessing(recipe: Recipe, index: int, tensor: Any) -> list[Any]:
+    """The layers between an input and the network of the user."""
+    return [
+        layer for layer in (_normalization(recipe, index, len(tensor.shape)), _encoding(recipe, index, tensor)) if layer
+    ]
+
+
+def _encoding(recipe: Recipe, index: int, tensor: Any) -> keras.Model | None:
+    """A model of Keras' own layers that one-hot encodes columns of codes and hands the other ones on in front."""
+    for remedy in recipe.of(EncodeCategories):
+        if not remedy.columns[index]:
+            continue
+        inputs = keras.Input(tensor.shape[1:], dtype=tensor.dtype)
+        encoded = {column.column for column in remedy.columns[index]}
+        others = [column for column in range(tensor.shape[-1]) if column not in encoded]
+        parts = [keras.ops.cast(keras.ops.take(inputs, others, axis=-1), keras.config.floatx())] if others else []
+        for column, minimum, n_codes in remedy.columns[index]:
+            codes = keras.layers.Rescaling(1.0, offset=-minimum)(keras.ops.take(inputs, [column], axis=-1))
+            parts.append(keras.layers.CategoryEncoding(n_codes, output_mode="one_hot")(codes))
+        outputs = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+        name = "autofix_encoding" if index == 0 else f"autofix_encoding_{index}"
+        return keras.Model(inputs, outputs, name=name)
+    return None
 
 
 def _normalization(recipe: Recipe, index: int, n_axes: int) -> keras.layers.Normalization | None:
@@ -278,10 +312,26 @@ def _hidden_layers(recipe: Recipe, head: int, dtype: Any) -> list[keras.layers.D
 def compile_arguments(model: keras.Model, recipe: Recipe) -> dict[str, Any]:
     """The user's compile arguments, with a new optimizer at the recipe's learning rate."""
     config = dict(model._compile_config.config)
-    config["optimizer"] = rescaled_optimizer(model.optimizer, recipe.learning_rate_factor)
+    config["optimizer"] = changed_optimizer(model.optimizer, recipe)
     # The user's optimizer is wrapped already, or was not to be: Keras does not keep this argument.
     config["auto_scale_loss"] = False
+    for remedy in recipe.of(ReplaceHeads):
+        config["loss"] = _replaced_losses(config["loss"], remedy, model)
     return config
+
+
+def _replaced_losses(losses: Any, remedy: ReplaceHeads, model: keras.Model) -> Any:
+    """The losses given to `compile`, those of replaced heads exchanged."""
+    new = {index: head.loss for index, head in enumerate(remedy.heads) if head is not None and head.loss is not None}
+    if not new:
+        return losses
+    if len(remedy.heads) == 1:
+        return new[0]
+    names = list(model.output_names)
+    if isinstance(losses, dict):
+        return {**losses, **{names[index]: loss for index, loss in new.items()}}
+    listed = list(losses) if isinstance(losses, list | tuple) else [losses] * len(remedy.heads)
+    return [new.get(index, loss) for index, loss in enumerate(listed)]
 
 
 def compile_again(model: keras.Model, arguments: dict[str, Any]) -> None:
@@ -290,62 +340,3 @@ def compile_again(model: keras.Model, arguments: dict[str, Any]) -> None:
     A `compile` of the user's class may take other arguments; what it has set besides is left as it is.
     """
     keras.Model.compile(model, **arguments)
-
-
-def rescaled_optimizer(optimizer: Any, factor: float, wrap_rate: Callable[[Any], Any] | None = None) -> Any:
-    """A new, unbuilt optimizer like the given one, at `factor` times its learning rate.
-
-    Args:
-        optimizer: Not changed. One that wraps another (`LossScaleOptimizer`) is copied with it.
-        factor: On the rate, or on every rate of a schedule.
-        wrap_rate: What to make of the rate or schedule before it is handed to the new optimizer.
-
-    Raises:
-        ModelError: The factor is not 1 and the schedule is not one of Keras'.
-    """
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        config = {key: value for key, value in optimizer.get_config().items() if key != "inner_optimizer"}
-        return type(optimizer)(rescaled_optimizer(inner, factor, wrap_rate), **_own_arguments(config))
-    config = optimizer.get_config()
-    schedule = schedule_of(optimizer)
-    rate = rescaled_schedule(schedule, factor) if schedule is not None else constant_rate(optimizer) * factor
-    config["learning_rate"] = rate if wrap_rate is None else wrap_rate(rate)
-    return type(optimizer)(**config) if schedule is not None or wrap_rate else type(optimizer).from_config(config)
-
-
-def _own_arguments(config: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a wrapping optimizer that are its own, not repeated from the one inside."""
-    return {key: config[key] for key in ("initial_scale", "dynamic_growth_steps", "name") if key in config}
-
-
-def schedule_of(optimizer: Any) -> keras.optimizers.schedules.LearningRateSchedule | None:
-    """The learning-rate schedule of an optimizer, if it has one."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = getattr(optimizer, "_learning_rate", None)
-    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
-
-
-def constant_rate(optimizer: Any) -> float:
-    """The learning rate of an optimizer without a schedule: a variable, which `float` refuses when it is mirrored."""
-    return float(optimizer.learning_rate.numpy())
-
-
-def rescaled_schedule(schedule: Any, factor: float) -> Any:
-    """A schedule with every rate multiplied.
-
-    Raises:
-        ModelError: The schedule is not one of Keras', so it is not known which of its numbers are rates.
-    """
-    if factor == 1.0:
-        return schedule
-    config = schedule.get_config()
-    rates = {key: config[key] for key in RATE_KEYS if config.get(key) is not None}
-    if not rates or not type(schedule).__module__.startswith("keras."):
-        raise ModelError(
-            "The learning-rate schedule cannot be rescaled. Expected one of keras.optimizers.schedules. "
-            f"Received: {type(schedule).__name__}. Multiply its rates yourself."
-        )
-    for key, value in rates.items():
-        config[key] = [rate * factor for rate in value] if isinstance(value, list | tuple) else value * factor
-    return type(schedule).from_config(config)

@@ -3,7 +3,7 @@
 import tempfile
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -30,17 +30,22 @@ class NotCopiedError(ModelError):
         )
 
 
-def copy_layer(layer: Any) -> Any:
+Configured = Callable[[Any, dict[str, Any]], dict[str, Any]]
+"""`(layer, config) -> config`: what to make of a layer's configuration."""
+
+
+def copy_layer(layer: Any, configured: Configured = lambda _, config: config) -> Any:
     """A new layer or operation like the given one, not built yet, with its vocabulary where it has one.
 
     Args:
         layer: Not changed.
+        configured: What to make of its configuration.
 
     Raises:
         NotCopiedError: It does not say how to make another one of it.
     """
     try:
-        copy = _copied(layer)
+        copy = _copied(layer, configured)
     except Exception as error:
         raise NotCopiedError(layer, error) from error
     if hasattr(layer, "save_assets"):
@@ -54,7 +59,7 @@ def copy_layer(layer: Any) -> Any:
     return copy
 
 
-def _copied(layer: Any) -> Any:
+def _copied(layer: Any, configured: Configured) -> Any:
     if type(layer) is keras.layers.Lambda:
         # Its config holds the function as bytes, without what that refers to.
         return keras.layers.Lambda(
@@ -62,8 +67,8 @@ def _copied(layer: Any) -> Any:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on lambdas, which are handed over as they are
-        config = layer.get_config()
-    lambdas = {name: value for name in config if _is_lambda(value := getattr(layer, name, None))}
+        config = configured(layer, layer.get_config())
+    lambdas = {name: value for name in config if _is_lambda(value := getattr(layer, name, None)) and config[name]}
     with keras.saving.custom_object_scope(_own_objects(layer)):
         copy = type(layer).from_config({**config, **dict.fromkeys(lambdas)})
     for name, function in lambdas.items():
@@ -86,12 +91,12 @@ def _own_objects(layer: Any) -> dict[str, Any]:
     return found
 
 
-def copy_state(layer: Any, copy: Any) -> None:
+def copy_state(layer: Any, copy: Any, *, with_weights: bool = True) -> None:
     """Gives a built copy the weights of its layer, where the shapes are the same, and its other state."""
     # Only where it differs: the setter may reach nested layers, which have their own.
     if copy.trainable != layer.trainable:
         copy.trainable = layer.trainable
-    if [w.shape for w in copy.variables] == [w.shape for w in layer.variables]:
+    if with_weights and [w.shape for w in copy.variables] == [w.shape for w in layer.variables]:
         for new, old in zip(copy.variables, layer.variables, strict=True):
             new.assign(tf.convert_to_tensor(old.value))
     for part in copy._flatten_layers():

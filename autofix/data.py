@@ -238,7 +238,7 @@ def sample_of(table: Table, class_weight: Mapping[int, float] | None, seed: int,
     """The sample of the training rows, weighted by class where that is asked for."""
     leaves = table.sample(MAX_SAMPLE_ROWS, seed, stop=stop)
     if class_weight is not None and leaves.weights is None and len(leaves.targets) == 1:
-        return leaves.weighted(_class_weights(leaves.targets[0], class_weight))
+        return leaves.weighted(class_weights(leaves.targets[0], class_weight))
     return leaves
 
 
@@ -247,8 +247,13 @@ def held_out_sample_of(table: Table, seed: int, start: int = 0) -> Leaves:
     return table.sample(MAX_HELD_OUT_ROWS, seed, start)
 
 
-def _class_weights(target: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
-    """The weight of each row's class; classes that are not listed weigh 1, as in Keras."""
+def class_weights(target: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
+    """The weight of each row's class, `(n_rows,)`; classes that are not listed weigh 1, as in Keras.
+
+    Args:
+        target: Class numbers, or one-hot classes.
+        class_weight: By class number.
+    """
     flat = target.reshape(len(target), -1)
     labels = flat.argmax(axis=1) if flat.shape[1] > 1 else np.round(flat[:, 0]).astype(np.int64)
     return np.array([class_weight.get(int(label), 1.0) for label in labels], dtype=np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from autofix import architecture
+from autofix import architecture, optimizers
 from autofix.data import TrainingData
 from autofix.evidence import Evidence, FitProfile, ModelProfile
 from autofix.profiles import profile_input, profile_target
@@ -49,7 +49,7 @@ def collect(model: keras.Model, data: TrainingData, kinds: Sequence[str]) -> Evi
 def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
     """Facts about the network and its optimizer."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    schedule = architecture.schedule_of(optimizer)
+    schedule = optimizers.schedule_of(optimizer)
     layers = model._flatten_layers(include_self=False)
     why_no_edit = architecture.why_not_rebuilt(model)
     return ModelProfile(
@@ -71,7 +71,7 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
 
 def _initial_rate(optimizer: Any, schedule: Any) -> float | None:
     try:
-        return float(schedule(0)) if schedule is not None else architecture.constant_rate(optimizer)
+        return float(schedule(0)) if schedule is not None else optimizers.constant_rate(optimizer)
     except (TypeError, ValueError, AttributeError):
         return None
 
@@ -80,14 +80,14 @@ def _default_rate(optimizer: Any) -> float | None:
     """The learning rate that Keras gives an optimizer of this class when none is asked for."""
     if not type(optimizer).__module__.startswith("keras."):
         return None
-    return architecture.constant_rate(type(optimizer)())
+    return optimizers.constant_rate(type(optimizer)())
 
 
 def _can_rescale(schedule: Any) -> bool:
     if schedule is None:
         return True
     try:
-        architecture.rescaled_schedule(schedule, 0.5)
+        optimizers.rescaled_schedule(schedule, 0.5)
     except (ValueError, NotImplementedError):
         return False
     return True

@@ -7,6 +7,7 @@ other remedies are arguments of these.
 import dataclasses
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import architecture
-from autofix.data import TrainingData
+from autofix.data import TrainingData, class_weights
 from autofix.errors import ModelError
 from autofix.feeding import as_tensor, build_optimizer, forward, is_distributed
-from autofix.program import Program, batches, has_own_train_step
+from autofix.program import Program, Rows, batches, has_own_train_step
 from autofix.recipe import Recipe
-from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs
+from autofix.remedies import NormalizeInputs, RescaleOutputs
 from autofix.state import Snapshot, preserved_randomness
 
 
@@ -71,7 +72,7 @@ class ProbeEngine:
         self._programs: dict[tuple[Any, int], Program] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
         self._targets = [as_tensor(array) for array in data.targets]
-        self._weights = [as_tensor(array) for array in data.sample_weights or []]
+        self._weights: dict[Any, list[tf.Tensor]] = {}
 
     def _undistributed(self) -> tuple[keras.Model, Snapshot]:
         """A copy of the model outside of its distribution strategy: one device is quicker for so few rows."""
@@ -110,6 +111,7 @@ class ProbeEngine:
         *,
         own_initialization: bool = False,
         shuffle_seed: int | None = None,
+        targets: Sequence[np.ndarray] | None = None,
     ) -> ProbeRun:
         """Trains the recipe from scratch and predicts every row of the sample.
 
@@ -120,6 +122,7 @@ class ProbeEngine:
             steps: None for the user's full horizon.
             own_initialization: Whether to start from the user's own initial weights rather than fresh ones.
             shuffle_seed: Of the shuffles alone; None for `seed`.
+            targets: To train on in place of the sample's own, shaped alike.
 
         Returns:
             The predictions and the cost.
@@ -132,7 +135,7 @@ class ProbeEngine:
         order_seed = seed if shuffle_seed is None else shuffle_seed
         index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
-            done, predictions = program.train(self._input_tensors(recipe), index, self._affine(recipe))
+            done, predictions = program.train(self._rows(recipe, targets), index, self._affine(recipe))
         return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)
 
     def initial_values(self, recipe: Recipe, seed: int) -> list[tf.Tensor]:
@@ -145,7 +148,8 @@ class ProbeEngine:
         batch_size = int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
         # One shape for all splits: no larger than the smallest training part.
         batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
-        inserted = Recipe((*recipe.of(InsertHiddenLayers), *self._rescaling_inside(recipe)))
+        compiled = tuple(remedy for remedy in recipe if remedy.is_compiled)
+        inserted = Recipe((*compiled, *self._rescaling_inside(recipe)))
         key = (inserted, batch_size)
         if key not in self._programs:
             self._programs[key] = self._compile(recipe, inserted, batch_size)
@@ -157,7 +161,7 @@ class ProbeEngine:
             # The learning rate too is the one that the user's training began with.
             self._initial.restore()
             model, initial = self._model, self._initial
-            if inserted:
+            if inserted.needs_surgery:
                 with preserved_randomness(seed=0):
                     model = architecture.build(self._model, inserted)
                 build_optimizer(model)
@@ -166,15 +170,14 @@ class ProbeEngine:
                 model,
                 initial,
                 self._data,
-                self._targets,
-                self._weights,
                 batch_size,
                 len(self._affine(recipe)),
+                inserted,
                 keeps_trained=self._keeps_trained,
             )
         finally:
             current.restore()
-        program.choose_mode(self._input_tensors(recipe), self._planned_steps)
+        program.choose_mode(self._rows(recipe), self._planned_steps)
         return program
 
     def _rescaling_inside(self, recipe: Recipe) -> list[RescaleOutputs]:
@@ -191,6 +194,23 @@ class ProbeEngine:
         for remedy in recipe.of(RescaleOutputs):
             return [(s or 1.0, o or 0.0) for s, o in zip(remedy.scale, remedy.offset, strict=True)]
         return [(1.0, 0.0)] * len(targets)
+
+    def _rows(self, recipe: Recipe, targets: Sequence[np.ndarray] | None = None) -> Rows:
+        """What a recipe trains on."""
+        own = self._targets if targets is None else [as_tensor(array) for array in targets]
+        return Rows(self._input_tensors(recipe), own, self._weight_tensors(recipe))
+
+    def _weight_tensors(self, recipe: Recipe) -> list[tf.Tensor]:
+        """The sample weights, those of the recipe's classes included; those of the last recipe are kept."""
+        by_class = recipe.fit_arguments.get("class_weight")
+        key = None if by_class is None else tuple(by_class.items())
+        if key not in self._weights:
+            weights = self._data.sample_weights or []
+            if by_class is not None:
+                own = class_weights(self._data.targets[0], by_class)
+                weights = [own * weights[0] if weights else own]
+            self._weights = {key: [as_tensor(array) for array in weights]}
+        return self._weights[key]
 
     def _input_tensors(self, recipe: Recipe) -> list[tf.Tensor]:
         """The inputs as the network proper sees them under this recipe; those of the last recipe are kept."""

@@ -4,6 +4,7 @@ Data, batches (as row numbers), learning rate, target scale and initial weights 
 trials which differ in nothing else share it.
 """
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autofix import architecture
+from autofix import optimizers
 from autofix.data import TrainingData
 from autofix.feeding import forward
 from autofix.initialization import fresh_values
+from autofix.recipe import Recipe
 from autofix.state import Snapshot
 
 CHUNK_STEPS = 512
@@ -52,6 +54,21 @@ KEPT_INITIALIZATIONS = 16
 """Sets of fresh initial weights kept a program: the folds of a cross-validation and of its repeats."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """All rows of the sample, as tensors.
+
+    Args:
+        inputs: One tensor an input.
+        targets: One tensor an output.
+        weights: One tensor of sample weights an output; empty for none.
+    """
+
+    inputs: list[tf.Tensor]
+    targets: list[tf.Tensor]
+    weights: list[tf.Tensor]
+
+
 class Program:
     """One architecture at one batch size, and the compiled function that trains it.
 
@@ -59,9 +76,8 @@ class Program:
         model: The network, without the scaling of inputs and outputs, which stay outside of it. Built and compiled.
         initial: Its values at the beginning.
         data: Tells how inputs and targets are packed.
-        targets: One tensor an output, all rows of the sample.
-        weights: One tensor of sample weights an output; empty for none.
         batch_size: Rows a step.
+        recipe: What to change of the optimizer.
         n_scaled: How many outputs take a scale and an offset: all of them or none.
         keeps_trained: Whether fresh initial weights leave out layers that were trained before.
     """
@@ -71,10 +87,9 @@ class Program:
         model: keras.Model,
         initial: Snapshot,
         data: TrainingData,
-        targets: list[tf.Tensor],
-        weights: list[tf.Tensor],
         batch_size: int,
         n_scaled: int,
+        recipe: Recipe,
         *,
         keeps_trained: bool = True,
     ) -> None:
@@ -84,8 +99,6 @@ class Program:
         self.seconds_per_step = 0.0
         self._initial = initial
         self._data = data
-        self._targets = targets
-        self._weights = weights
         self._n_scaled = n_scaled
         self._keeps_trained = keeps_trained
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
@@ -94,59 +107,57 @@ class Program:
         if has_own_train_step(model):
             # Not `train_on_batch`: it hands on three items where `fit` hands on two, and a train step may count them.
             self._step = model.train_step if model.run_eagerly else tf.function(model.train_step, autograph=False)
-            self._optimizer, self._schedule = model.optimizer, architecture.schedule_of(model.optimizer)
+            self._optimizer, self._schedule = model.optimizer, optimizers.schedule_of(model.optimizer)
         else:
-            self._optimizer = architecture.rescaled_optimizer(model.optimizer, 1.0, self._scaled_rate)
+            self._optimizer = optimizers.changed_optimizer(model.optimizer, recipe, self._scaled_rate)
             self._optimizer.build(model.trainable_variables)
             self._fresh_slots = [tf.identity(variable.value) for variable in self._optimizer.variables]
 
     def _scaled_rate(self, rate: Any) -> "ScaledRate":
         return ScaledRate(rate, self._rate_factor)
 
-    def choose_mode(self, inputs: list[tf.Tensor], planned_steps: int) -> None:
+    def choose_mode(self, rows: Rows, planned_steps: int) -> None:
         """Takes the fastest way to run that works, by measuring a few steps of each that may win."""
         if has_own_train_step(self.model):
-            self.mode, self.seconds_per_step = "keras", self._measure(inputs)
+            self.mode, self.seconds_per_step = "keras", self._measure(rows)
             return
         tried: dict[str, tuple[float, Callable[..., Any]]] = {}
         if not self.model.run_eagerly:
-            self._try_compiled(inputs, planned_steps, tried)
+            self._try_compiled(rows, planned_steps, tried)
         if not tried:
             self._train = self._loop
-            tried["eager"] = (self._measure(inputs), self._train)
+            tried["eager"] = (self._measure(rows), self._train)
         self.mode = min(tried, key=lambda mode: tried[mode][0])
         self.seconds_per_step, self._train = tried[self.mode]
 
-    def _try_compiled(
-        self, inputs: list[tf.Tensor], planned_steps: int, tried: dict[str, tuple[float, Callable[..., Any]]]
-    ) -> None:
+    def _try_compiled(self, rows: Rows, planned_steps: int, tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
         names = [type(layer).__name__ for layer in self.model._flatten_layers()]
         averse = any(part in name for part in XLA_AVERSE for name in names)
         if not averse and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S:
-            self._try_mode("xla", inputs, tried)
+            self._try_mode("xla", rows, tried)
         if not tried or tried["xla"][0] > SLOW_STEP_S:
-            self._try_mode("graph", inputs, tried)
+            self._try_mode("graph", rows, tried)
         if "graph" not in tried or "xla" in tried or averse:
             return
         if planned_steps * tried["graph"][0] > CLEAR_GAIN * XLA_COMPILATION_S:
-            self._try_mode("xla", inputs, tried)
+            self._try_mode("xla", rows, tried)
 
-    def _try_mode(self, mode: str, inputs: list[tf.Tensor], tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
+    def _try_mode(self, mode: str, rows: Rows, tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
         """Compiles and times one way to run; one that fails is not among the tried."""
         # Without autograph, as in `fit`: it would rewrite the user's functions, or log that it cannot.
         self._train = tf.function(self._loop, jit_compile=mode == "xla", reduce_retracing=True, autograph=False)
         try:
-            tried[mode] = (self._measure(inputs), self._train)
+            tried[mode] = (self._measure(rows), self._train)
         except Exception:  # noqa: BLE001 - the user's own code may raise anything when it is traced
             return
 
-    def _measure(self, inputs: list[tf.Tensor]) -> float:
+    def _measure(self, rows: Rows) -> float:
         index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
         affine = [(1.0, 0.0)] * self._n_scaled
 
         def seconds(steps: int) -> float:
             started = time.perf_counter()
-            self.train(inputs, index[:steps], affine)
+            self.train(rows, index[:steps], affine)
             return time.perf_counter() - started
 
         with self.lent(0, own_initialization=True, rate_factor=1.0):
@@ -178,7 +189,8 @@ class Program:
         if self._schedule is not None:
             self._inner_optimizer._learning_rate = self._scaled_rate(self._schedule)
         elif factor != 1.0:
-            self.model.optimizer.learning_rate = architecture.constant_rate(self.model.optimizer) * factor
+            rate = optimizers.constant_rate(self.model.optimizer)
+            self.model.optimizer.learning_rate = optimizers.rescaled(rate, factor)
 
     def give_schedule_back(self) -> None:
         """The user's own schedule, as no variable holds it."""
@@ -197,9 +209,7 @@ class Program:
             self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained)
         return self._drawn[seed]
 
-    def train(
-        self, inputs: list[tf.Tensor], index: np.ndarray, affine: list[tuple[float, float]]
-    ) -> tuple[int, list[np.ndarray]]:
+    def train(self, rows: Rows, index: np.ndarray, affine: list[tuple[float, float]]) -> tuple[int, list[np.ndarray]]:
         """Trains on the batches and predicts all rows: steps done and one array an output."""
         scales = [(tf.constant(scale, tf.float32), tf.constant(offset, tf.float32)) for scale, offset in affine]
         done, total = 0, len(index)
@@ -207,14 +217,14 @@ class Program:
             chunk = index[done : done + CHUNK_STEPS]
             padded = np.zeros((CHUNK_STEPS, self.batch_size), np.int32)
             padded[: len(chunk)] = chunk
-            predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(len(chunk)), scales)
+            predictions = self._train(rows.inputs, rows.targets, rows.weights, padded, np.int32(len(chunk)), scales)
             done += len(chunk)
             if done >= total:
                 break
         if done and self._averages_weights:
             # As `fit` does at its end.
             self._optimizer.finalize_variable_values(self.model.trainable_variables)
-            predictions = self._train(inputs, self._targets, self._weights, padded, np.int32(0), scales)
+            predictions = self._train(rows.inputs, rows.targets, rows.weights, padded, np.int32(0), scales)
         return done, [np.asarray(array) for array in predictions]
 
     @property
@@ -236,7 +246,8 @@ class Program:
                     x=x, y=y, y_pred=predictions, sample_weight=batch_weights, training=True
                 )
                 loss = self._optimizer.scale_loss(loss)
-            self._optimizer.apply(tape.gradient(loss, variables), variables)
+            if variables:  # else everything is frozen, and a step changes nothing
+                self._optimizer.apply(tape.gradient(loss, variables), variables)
             return [step + 1]
 
         # Not `tf.range`: XLA wants its length at compile time and would compile anew for every length.
@@ -311,6 +322,8 @@ class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
         self._factor = factor
 
     def __call__(self, step: Any) -> Any:
+        if not callable(self._rate) and self._rate == 0.0:
+            return tf.where(self._factor == 1.0, 0.0, self._factor)  # as `optimizers.rescaled` has it
         rate = self._rate(step) if callable(self._rate) else tf.constant(self._rate, tf.float32)
         return tf.cast(rate, tf.float32) * self._factor
 

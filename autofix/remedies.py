@@ -90,7 +90,7 @@ class SetLearningRate(Remedy):
 
     Args:
         strategy: Name of the strategy that prescribed it.
-        factor: What the rate is multiplied with, above 0.
+        factor: What the rate is multiplied with, above 0; of a rate of 0 the new rate itself.
         optimizer: Class name of the user's optimizer, for the code.
         was: The rate before, or the class name of the schedule.
     """
@@ -104,7 +104,7 @@ class SetLearningRate(Remedy):
     def code(self) -> list[str]:
         if isinstance(self.was, str):
             return [f"optimizer: every rate of its {self.was} schedule times {number(self.factor)}"]
-        rate, was = number(self.was * self.factor), number(self.was)
+        rate, was = number((self.was or 1.0) * self.factor), number(self.was)
         return [f"optimizer=keras.optimizers.{self.optimizer}({rate})   # was {was}"]
 
 

@@ -17,7 +17,7 @@ LAYERS = (
     {"remedy", "heads", "profiles"},
     {"remedies"},
     {"alignment", "loss_specs", "recipe", "leaves", "rewind"},
-    {"numpy_losses", "copying", "rows", "callback_states"},
+    {"numpy_losses", "copying", "rows", "callback_states", "edits", "optimizers"},
     {"architecture"},
     {"data"},
     {"recording", "array_stream"},

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 import autofix
-from autofix.architecture import constant_rate
 from autofix.feeding import build_optimizer, forward, is_distributed, output_masks
+from autofix.optimizers import constant_rate
 
 
 class Counting(keras.layers.Layer):
