@@ -234,6 +234,25 @@ class TrainingData:
         )
 
 
+def permuted(data: TrainingData, seed: int) -> TrainingData:
+    """The same rows with their targets dealt out anew, so that there is nothing to learn.
+
+    Where inputs hold fractions, rows with equal inputs keep equal targets: they are copies of each other, and
+    a network that has seen one knows the other. Whole numbers repeat by nature, as categories do.
+
+    Args:
+        data: Not changed.
+        seed: Of the permutation.
+    """
+    groups = np.arange(data.n_sample)
+    if any(array.dtype.kind == "f" and (array != np.round(array)).any() for array in data.inputs):
+        rows = [b"".join(np.ascontiguousarray(array[row]).tobytes() for array in data.inputs) for row in groups]
+        groups = np.unique(np.array(rows, dtype=object), return_inverse=True)[1]
+    _, first = np.unique(groups, return_index=True)
+    dealt = first[np.random.default_rng(seed).permutation(len(first))][groups]
+    return dataclasses.replace(data, targets=[array[dealt] for array in data.targets])
+
+
 def sample_of(table: Table, class_weight: Mapping[int, float] | None, seed: int, stop: int | None = None) -> Leaves:
     """The sample of the training rows, weighted by class where that is asked for."""
     leaves = table.sample(MAX_SAMPLE_ROWS, seed, stop=stop)

@@ -1,6 +1,6 @@
 """The escalation, on KerasTuner: an oracle that climbs the ladder rung by rung, and a tuner that runs the trials.
 
-All that is used of KerasTuner is in this module.
+All that is used of KerasTuner is here and in `autofix.search_space`.
 """
 
 import contextlib
@@ -19,11 +19,9 @@ from typing import Any, Protocol
 import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
-from autofix.diagnose import CONFIDENT
-from autofix.errors import StrategyError
 from autofix.recipe import Recipe
 from autofix.report.records import TrialRecord
-from autofix.strategy import LADDER, Case, Strategy
+from autofix.search_space import SearchSpace, Values
 
 TRIALS_A_RUNG = 12
 """Most trials on one rung: the default settings, two combinations, and a sweep of each setting."""
@@ -36,8 +34,6 @@ NEVER = 1_000_000
 
 MEASURES = ("skill", "skill_lower", "skill_upper", "spread")
 """Fields of a record that may be NaN or infinite."""
-
-Values = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,98 +58,6 @@ class Escalation(Protocol):
 
     def should_stop(self) -> bool:
         """Whether time or trials are used up."""
-
-
-class SearchSpace:
-    """The strategies in play, their settings, and the recipes these stand for.
-
-    Args:
-        strategies: In any order.
-        case: What they are asked about.
-    """
-
-    def __init__(self, strategies: Sequence[Strategy], case: Case) -> None:
-        order = {name: index for index, name in enumerate(LADDER)}
-        self._case = case
-        self.left_out: dict[str, str] = {}
-        self.strategies: dict[str, Strategy] = {}
-        self.settings: dict[str, list[Any]] = {}
-        self.hyperparameters = keras_tuner.HyperParameters()
-        for strategy in sorted(strategies, key=lambda one: (order.get(one.name, len(order)), one.name)):
-            self._add(strategy)
-
-    def _add(self, strategy: Strategy) -> None:
-        if strategy.needs_surgery and not self._case.evidence.model.can_edit:
-            self.left_out[strategy.name] = self._case.evidence.model.why_no_edit
-            return
-        if strategy.regroups and not self._case.evidence.fit.can_regroup:
-            self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"
-            return
-        declared = keras_tuner.HyperParameters()
-        if self._prescribe(strategy, declared, self._case) is None:
-            self.left_out[strategy.name] = strategy.when_left_out
-            return
-        self.strategies[strategy.name] = strategy
-        for setting in declared.space:
-            self.settings[setting.name] = choices(setting)
-        self.hyperparameters.merge(declared)
-
-    @staticmethod
-    def _prescribe(strategy: Strategy, hp: keras_tuner.HyperParameters, case: Case) -> Any:
-        try:
-            with hp.name_scope(strategy.name):
-                return strategy.prescribe(hp, case)
-        except Exception as error:
-            raise StrategyError(
-                f"A strategy failed. Expected a remedy or None from {strategy.name!r}. Received: {error!r}. "
-                "Leave it out with strategies=[...]."
-            ) from error
-
-    def defaults(self, strategies: Sequence[str]) -> Values:
-        """The first choice of every setting of some strategies."""
-        return {name: values[0] for name, values in self.settings.items() if name.split("/")[0] in strategies}
-
-    def recipe(self, strategies: Sequence[str], values: Values) -> Recipe:
-        """The recipe that strategies with these settings prescribe, in the order of the ladder."""
-        recipe = Recipe()
-        for name, strategy in self.strategies.items():
-            if name in strategies:
-                hp = keras_tuner.HyperParameters()
-                hp.values = dict(values)
-                remedy = self._prescribe(strategy, hp, dataclasses.replace(self._case, recipe=recipe))
-                recipe = Recipe((*recipe.remedies, remedy)) if remedy is not None else recipe
-        return recipe
-
-    def rungs(self, order: str) -> list[tuple[str, ...]]:
-        """The strategies that each rung adds.
-
-        Args:
-            order: `"ladder"` for the fixed order; `"evidence"` to begin with all that treat a confident finding,
-                go on by confidence, and end with those that reuse the compiled network before those that do not.
-        """
-        if order == "ladder":
-            return [(name,) for name in self.strategies]
-        confidence = {
-            name: max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)
-            for name, strategy in self.strategies.items()
-        }
-        first = tuple(name for name in self.strategies if confidence[name] >= CONFIDENT)
-        rest = [name for name in self.strategies if name not in first]
-        rest.sort(key=lambda name: (-confidence[name], self.strategies[name].recompiles))
-        return [group for group in (first, *((name,) for name in rest)) if group]
-
-
-def choices(setting: Any) -> list[Any]:
-    """The values of a KerasTuner hyperparameter that a sweep tries, its default first."""
-    if setting.conditions:
-        raise StrategyError(
-            f"A setting is conditional. Expected settings that are always active. Received: {setting.name!r}. "
-            "Choose between settings in prescribe() instead."
-        )
-    values = list(getattr(setting, "values", None) or [])
-    if not values and isinstance(setting, keras_tuner.engine.hyperparameters.HyperParameter):
-        values = [setting.prob_to_value(probability) for probability in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    return list(dict.fromkeys([setting.default, *values]))
 
 
 class EscalationOracle(keras_tuner.Oracle):
@@ -227,7 +131,9 @@ class EscalationOracle(keras_tuner.Oracle):
         if best is not None:
             kept = [name for name in active if name in best.recipe.strategies or name in new]
             yield self._proposal(rung, kept, together)
-        yield from self._sweeps(rung, best)
+        # What is as likely as this comes first: a sweep of one setting takes as long as many rungs.
+        if not (rung < len(self._rungs) and all(self._space.is_likely(name) for name in self._rungs[rung])):
+            yield from self._sweeps(rung, best)
 
     def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
         """One setting changed at a time around the best; settings that need a new compilation come last."""

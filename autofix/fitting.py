@@ -79,7 +79,8 @@ def fit(
         validation_batch_size: As in Keras.
         validation_freq: As in Keras.
         strategies: Names or instances of the strategies to use; None for all that are installed.
-        order: `"evidence"` to begin with what treats the likeliest causes, `"ladder"` for the fixed order.
+        order: `"evidence"` to begin with what treats the likeliest causes, `"ladder"` for the fixed order, `"random"`
+            for a random one, to compare with.
         max_trials: Most trials of the search, the control arm included.
         budget_s: Seconds that the trials may take; None for what the run itself would take.
         accept: Share of the reference learners' skill, above 0 and at most 1, that ends the search.
@@ -220,7 +221,10 @@ class _Run:
 
     def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
-        arguments = self._source.repaired(recipe.fit_arguments)
+        changes = recipe.fit_arguments
+        if "epochs" in changes:
+            changes["epochs"] += self._arguments["initial_epoch"] or 0
+        arguments = self._source.repaired(changes)
         self._states.withhold_ends()  # until it is known that this training counts
         history = self._model.fit(**arguments)
         return history, watch.look_again()
@@ -252,6 +256,7 @@ class _Run:
             references=repair.references,
             trials=repair.trials,
             left_out=repair.left_out,
+            evidence=None if repair.evidence is None else repair.evidence.to_dict(),
             seconds={**record.seconds, **repair.seconds},
         )
 

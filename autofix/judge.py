@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from autofix.assess import Assessment, improvement_bounds
-from autofix.data import MIN_HELD_OUT_ROWS, Split, TrainingData
+from autofix.data import MIN_HELD_OUT_ROWS, Split, TrainingData, permuted
 from autofix.expectations import AS_GOOD_AS_PERFECT, FLOOR, Expectations, measure
 from autofix.held_out import HeadScore, HeldOut
 from autofix.loss_specs import LossSpec
@@ -29,6 +29,9 @@ RUN_SHARE = 1 / 20
 
 MIN_STEPS = 50
 """A trial is never cut shorter than this."""
+
+TWINS = 2
+"""Permutations of the targets that a leak must be found with."""
 
 SEEDS_A_REPEAT = 1000
 """Keeps the seeds of one repeat's folds apart from the next's."""
@@ -81,6 +84,7 @@ class Judge:
         engine: Runs the trainings.
         data: The sample.
         losses: The loss of each output, or None for outputs that have none (they are not judged).
+        shapes: Of one row of each output, as its loss takes it; None for those of the network as it is.
         seed: Of splits, initial weights and shuffles.
         accept: Share of the reference's skill that ends the search.
         budget_s: Seconds that all trials together may take.
@@ -95,8 +99,10 @@ class Judge:
         seed: int,
         accept: float,
         budget_s: float,
+        shapes: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self._engine = engine
+        self._shapes = engine.output_shapes if shapes is None else list(shapes)
         self._data = data
         self._judged = [index for index, loss in enumerate(losses) if loss is not None]
         self._held_out = HeldOut(data, losses, seed)
@@ -153,9 +159,12 @@ class Judge:
         return splits[:1] if is_cut and len(splits[0][1]) >= MIN_HELD_OUT_ROWS else splits
 
     def _steps(self, recipe: Recipe, n_splits: int) -> int:
-        """The user's horizon, cut to what the budget allows a trial."""
-        per_epoch = -(-self._data.n_rows // int(recipe.fit_arguments.get("batch_size", self._data.batch_size)))
-        horizon = self._data.epochs * per_epoch if "batch_size" in recipe.fit_arguments else self._data.total_steps
+        """The recipe's horizon, cut to what the budget allows a trial."""
+        changes = recipe.fit_arguments
+        per_epoch = self._data.steps_per_epoch
+        if "batch_size" in changes:
+            per_epoch = -(-self._data.n_rows // int(changes["batch_size"]))
+        horizon = int(changes.get("epochs", self._data.epochs)) * per_epoch
         return int(min(horizon, max(MIN_STEPS, self._affordable_steps(recipe, n_splits))))
 
     def _affordable_steps(self, recipe: Recipe, n_splits: int) -> float:
@@ -164,15 +173,52 @@ class Judge:
     def _outcome(
         self, recipe: Recipe, splits: Sequence[Split], predictions: Sequence[list[np.ndarray]], started: float
     ) -> Outcome:
-        scores = tuple(
-            self._held_out.score(
-                index,
-                splits,
-                np.concatenate([arrays[index][rows] for arrays, (_, rows) in zip(predictions, splits, strict=True)]),
-            )
-            for index in self._judged
-        )
+        scores = self._scores(self._held_out, splits, predictions)
         return Outcome(recipe, scores, time.perf_counter() - started)
+
+    def _scores(
+        self, held_out: HeldOut, splits: Sequence[Split], predictions: Sequence[list[np.ndarray]]
+    ) -> tuple[HeadScore, ...]:
+        scores = []
+        for index in self._judged:
+            pairs = zip(predictions, splits, strict=True)
+            values = np.concatenate([arrays[index][rows] for arrays, (_, rows) in pairs])
+            if values.shape[1:] != self._shapes[index]:
+                # Of a head that the targets do not fit: whatever it says is wrong.
+                values = np.full((len(values), *self._shapes[index]), np.nan)
+            scores.append(held_out.score(index, splits, values))
+        return tuple(scores)
+
+    def control_at_half(self) -> Outcome | None:
+        """The control arm after half of its steps; None where that would take long."""
+        splits = self._affordable_splits(0)
+        steps = self._steps(Recipe(), len(splits)) // 2
+        if steps < 1 or self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps:
+            return None
+        started = time.perf_counter()
+        runs = [
+            self._engine.run(Recipe(), train_rows, seed=self._seed + fold, steps=steps, own_initialization=True)
+            for fold, (train_rows, _) in enumerate(splits)
+        ]
+        return self._outcome(Recipe(), splits, [run.predictions for run in runs], started)
+
+    def learns_permuted(self, recipe: Recipe) -> bool:
+        """Whether a recipe finds skill where there can be none: in targets that were dealt out anew.
+
+        Rows with equal inputs get equal targets, as they would in a copy of the data: skill then means that held-out
+        rows are among the training rows. By chance one permutation in forty is found learnable, two in a row in 1,600.
+        """
+        return all(self._learns(recipe, permuted(self._data, self._seed + number)) for number in range(TWINS))
+
+    def _learns(self, recipe: Recipe, twin: TrainingData) -> bool:
+        splits = self._affordable_splits(0)
+        steps = self._steps(recipe, len(splits))
+        predictions = [
+            self._engine.run(recipe, rows, seed=self._seed + fold, steps=steps, targets=twin.targets).predictions
+            for fold, (rows, _) in enumerate(splits)
+        ]
+        scores = self._scores(HeldOut(twin, self._held_out.losses, self._seed), splits, predictions)
+        return any(self._has_skill(scores[index].assessment) for index in self.to_repair())
 
     def is_sufficient(self, outcome: Outcome) -> bool:
         """Whether every output has skill and none is far short of what the references show is to be had."""
@@ -285,7 +331,7 @@ class Judge:
         Args:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
-        self.expectations = measure(self._held_out, self._judged, kinds, self._engine.output_shapes, self._seed)
+        self.expectations = measure(self._held_out, self._judged, kinds, self._shapes, self._seed)
 
 
 def _is_as_good(skill: float, best: float) -> bool:

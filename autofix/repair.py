@@ -20,10 +20,9 @@ from autofix.escalate import (
     TRIALS_A_RUNG,
     EscalationOracle,
     EscalationTuner,
-    SearchSpace,
-    Values,
     fingerprint,
 )
+from autofix.evidence import Evidence
 from autofix.expectations import FLOOR
 from autofix.feeding import as_tensor, forward, output_masks
 from autofix.initialization import is_trained_throughout
@@ -35,6 +34,7 @@ from autofix.monitor import LOOK_ROWS
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
+from autofix.search_space import SearchSpace, Values
 from autofix.settings import Settings
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
@@ -44,6 +44,14 @@ CONFIRMED_CANDIDATES = 3
 
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
+
+LEAK = Finding(
+    "leaky_split",
+    1.0,
+    "A repaired network has skill in permuted targets too, where nothing can be learned: held-out rows are among the "
+    "training rows. Keep copies of a row together, or remove them.",
+)
+"""Says that a repair proves nothing."""
 
 FINAL_TRAININGS = 3
 """Times that the final training is run, with other initial weights, where it falls short of the proven skill."""
@@ -71,6 +79,7 @@ class Repair:
         initializations: Seeds of the initial weights that the final training may start from, best first.
         excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
         seconds: Wall time by part.
+        evidence: What the findings rest on; None where none was collected.
     """
 
     outcome: Outcome | None
@@ -83,6 +92,7 @@ class Repair:
     initializations: tuple[int, ...]
     excused: tuple[int, ...]
     seconds: dict[str, float]
+    evidence: Evidence | None = None
 
 
 class RepairShop:
@@ -182,14 +192,16 @@ class RepairShop:
             snapshot.restore()
 
     def _attempt(self) -> Repair:
-        evidence = collect(self._model, self._data, self._kinds)
         self._compare_with_references()
-        evidence = dataclasses.replace(evidence, references=self.judge.expectations.profile)
+        with self._timed("evidence"):
+            evidence = self._collect()
         findings = diagnose.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
             self._escalate(space)
             chosen = None if self._is_false_alarm else self._choose()
+            if chosen is not None and self.judge.learns_permuted(chosen.recipe):
+                findings, chosen = (LEAK, *findings), None
         if chosen is not None:
             with self._timed("minimize"):
                 chosen = minimize(self.judge, chosen, self._record_smaller)
@@ -204,7 +216,21 @@ class RepairShop:
             initializations=() if chosen is None else self._initializations(chosen),
             excused=() if chosen is None else self.judge.excused(),
             seconds=dict(self._seconds),
+            evidence=evidence,
         )
+
+    def _collect(self) -> Evidence:
+        evidence = collect(self._model, self._data, self._kinds)
+        try:
+            half, end = self.judge.control_at_half(), self.judge.control()
+        except UNRUNNABLE:
+            half = end = None
+        curve = dataclasses.replace(
+            evidence.curve,
+            half_skill=half.skill if half else None,
+            end_skill=end.skill if half and end else None,
+        )
+        return dataclasses.replace(evidence, references=self.judge.expectations.profile, curve=curve)
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
@@ -217,19 +243,20 @@ class RepairShop:
 
     def _escalate(self, space: SearchSpace) -> None:
         try:
-            trials_a_rung = HOPELESS_TRIALS_A_RUNG if self.judge.is_hopeless() else TRIALS_A_RUNG
+            is_hopeless = self.judge.is_hopeless()
         except UNRUNNABLE:
             # Nothing can be proven where not even the user's own recipe runs as a trial.
             self._records = [self.try_recipe(Recipe(), 0, {})]
             self._console.rung_done()
             return
-        rungs = space.rungs(self._settings.order)
+        order, seed = self._settings.order, self._settings.base_seed
+        rungs = space.hopeless_rungs(order, seed) if is_hopeless else space.rungs(order, seed)
         oracle = EscalationOracle(
             space,
             rungs,
             max_trials=self._settings.max_trials,
-            trials_a_rung=trials_a_rung,
-            seed=self._settings.base_seed + 1,
+            trials_a_rung=HOPELESS_TRIALS_A_RUNG if is_hopeless else TRIALS_A_RUNG,
+            seed=seed + 1,
         )
         tuner = EscalationTuner(
             oracle, space, self, self._console.trial, self._settings.directory, self._fingerprint(space, rungs)

@@ -9,7 +9,7 @@ from typing import Any
 from autofix.errors import ArgumentError
 from autofix.strategy import Strategy
 
-ORDERS = ("evidence", "ladder")
+ORDERS = ("evidence", "ladder", "random")
 
 ON_UNREPAIRED = ("warn", "raise")
 

@@ -256,7 +256,8 @@ class StreamSource(_Sampled):
         # Keras warned of `shuffle=True` for what it cannot shuffle when the first training began.
         shuffle = self._arguments["shuffle"] if self._stream.kind == "pydataset" else False
         stream = self._stream.again(changes)
-        return {**self._arguments, "x": stream, "shuffle": shuffle, **self._validation_again()}
+        others = {name: value for name, value in changes.items() if name not in ("shuffle", "batch_size")}
+        return {**self._arguments, **others, "x": stream, "shuffle": shuffle, **self._validation_again()}
 
     def sample(self, steps: int | None = None) -> TrainingData:
         batches = self._stream.close(steps)

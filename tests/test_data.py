@@ -15,6 +15,7 @@ from autofix.data import (
     MIN_HELD_OUT_ROWS,
     N_FOLDS,
     TrainingData,
+    permuted,
 )
 from autofix.errors import DataError
 
@@ -314,3 +315,25 @@ def test_tensors_are_taken_like_arrays():
 )
 def test_targets_are_called_constant_when_all_of_them_are(y, names):
     assert TrainingData.from_arrays(rows(10), y).constant_targets() == names
+
+
+class TestPermuted:
+    def test_targets_are_dealt_out_anew_and_stay_what_they_are(self):
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(50, 2)), np.arange(50.0)
+        data = TrainingData.from_arrays(x, y)
+        twin = permuted(data, seed=1)
+        assert sorted(twin.targets[0].ravel()) == sorted(y)
+        assert (twin.targets[0].ravel() != y).mean() > 0.8
+        np.testing.assert_array_equal(twin.targets[0], permuted(data, seed=1).targets[0])
+        np.testing.assert_array_equal(data.targets[0].ravel(), y)
+
+    def test_copies_of_a_row_keep_equal_targets(self):
+        x = np.repeat(np.random.default_rng(0).normal(size=(10, 2)), 5, axis=0)
+        twin = permuted(TrainingData.from_arrays(x, np.repeat(np.arange(10.0), 5)), seed=0)
+        assert (np.ptp(twin.targets[0].reshape(10, 5), axis=1) == 0).all()
+
+    def test_rows_of_categories_are_no_copies(self):
+        x = np.repeat(np.arange(10.0), 5)[:, None]
+        twin = permuted(TrainingData.from_arrays(x, np.repeat(np.arange(10.0), 5)), seed=0)
+        assert (np.ptp(twin.targets[0].reshape(10, 5), axis=1) > 0).any()

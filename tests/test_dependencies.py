@@ -30,7 +30,8 @@ LAYERS = (
     {"report.records", "report.text", "report.report", "report"},
     {"expectations"},
     {"console", "diagnose", "strategy", "judge", "monitor"},
-    {"settings", "escalate", "minimize", "adopt"},
+    {"settings", "search_space", "minimize", "adopt"},
+    {"escalate"},
     {"repair"},
     {"watch"},
     {"fitting"},
@@ -47,7 +48,7 @@ DEFERRED = {
 """Imports inside a function that may point upwards, each with its reason."""
 
 CONFINED = {
-    "keras_tuner": ("autofix/escalate.py",),
+    "keras_tuner": ("autofix/escalate.py", "autofix/search_space.py"),
     # References are its learners, and the estimators are built on its base classes.
     "sklearn": ("autofix/references.py", "autofix/estimators.py", "benchmarks/"),
     "matplotlib": ("benchmarks/",),

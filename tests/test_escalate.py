@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings, strategies
 
 import autofix
-from autofix.escalate import EscalationOracle, EscalationTuner, SearchSpace, fingerprint
+from autofix.escalate import EscalationOracle, EscalationTuner, fingerprint
 from autofix.evidence import Evidence, FitProfile, InputProfile, ModelProfile, TargetProfile
 from autofix.recipe import Recipe
 from autofix.remedies import SetFitArgument
 from autofix.report.records import Finding, TrialRecord
+from autofix.search_space import SearchSpace
 
 ONE = (1.0,)
 EVIDENCE = Evidence(
@@ -233,7 +234,45 @@ def test_evidence_begins_with_all_that_treat_confident_findings_and_goes_on_by_c
     findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_green", 0.3, "")]
     assert space_of(findings=findings).rungs("evidence") == [("red",), ("green",), ("blue",)]
     findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_blue", 0.8, "")]
-    assert space_of(findings=findings).rungs("evidence") == [("blue", "red"), ("green",)]
+    assert space_of(findings=findings).rungs("evidence") == [("red", "blue"), ("green",)]
+    findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
+    assert space_of(findings=findings).rungs("evidence") == [("red",), ("blue",), ("green",)]
+
+
+def test_a_random_order_is_repeatable_by_its_seed():
+    orders = {tuple(space_of().rungs("random", seed)) for seed in range(20)}
+    assert len(orders) > 2
+    assert space_of().rungs("random", 3) == space_of().rungs("random", 3)
+
+
+def test_where_nothing_is_to_be_had_what_is_likely_and_what_is_cheap_is_tried():
+    class Slow(Green):
+        recompiles = True
+
+    findings = [Finding("cause_of_red", 0.95, "")]
+    assert space_of((Red(), Blue(), Slow()), findings=findings).hopeless_rungs("evidence") == [("red",), ("blue",)]
+
+
+def test_a_strategy_that_looks_at_another_ones_remedy_comes_after_it():
+    class Follower(Blue):
+        after = frozenset({"red"})
+
+        def prescribe(self, hp, case):
+            return super().prescribe(hp, case) if case.recipe.strategies == ("red",) else None
+
+    space = space_of((Follower(), Red()))
+    assert list(space.strategies) == ["blue", "red"]
+    strategies = ("blue", "red")
+    assert space.recipe(strategies, space.defaults(strategies)).strategies == ("red", "blue")
+    assert list(space_of((Follower(), Green())).left_out) == ["blue"]
+
+
+def test_sweeps_wait_for_what_is_as_likely():
+    findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
+    space = space_of(findings=findings)
+    judge = ToyJudge(total)
+    search(judge, space, rungs=space.rungs("evidence"))
+    assert [rung for rung, _, _ in judge.tried][:3] == [0, 1, 2]
 
 
 def test_what_needs_a_new_compilation_comes_after_its_equals():

@@ -36,8 +36,10 @@ class CannedEngine:
     def seconds_per_step(self, recipe):
         return 1e-6
 
-    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False):
+    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False, targets=None):
         self.runs.append((recipe, seed, steps, own_initialization))
+        if targets is not None:
+            return ProbeRun(self.predict(targets, rows), steps or 0, 0.0, "graph")
         amounts = self._noise(recipe, seed // SEEDS_A_REPEAT)
         if not isinstance(amounts, list):
             amounts = [amounts] * len(self._targets)
@@ -349,3 +351,59 @@ def test_unknown_tasks_have_no_reference():
     profile = judge.expectations.profile
     assert judge.expectations.references == ()
     assert (profile.linear, profile.nonlinear, profile.best_lower) == (None, None, None)
+
+
+def test_a_recipe_of_more_epochs_trains_for_longer():
+    judge, engine = make_judge(by_recipe(control=None, good=0.5))
+    judge.run(Recipe((SetFitArgument("train_longer", name="epochs", value=30),)))
+    judge.control()
+    steps = {len(recipe): steps for recipe, _, steps, _ in engine.runs}
+    assert steps[1] == 3 * steps[0]
+
+
+def test_the_control_arm_is_measured_at_half_of_its_steps():
+    judge, engine = make_judge(by_recipe(control=0.5))
+    judge.control()
+    assert judge.control_at_half().skill == pytest.approx(0.75, abs=0.1)
+    full, half = engine.runs[0], engine.runs[-1]
+    assert (half[0], half[2]) == (Recipe(), full[2] // 2)
+
+
+def test_predictions_that_the_loss_cannot_take_have_no_skill():
+    judge, engine = make_judge(by_recipe(control=0.1))
+    narrow = Judge(
+        engine,
+        judge._data,
+        [loss_spec("mean_squared_error")],
+        seed=0,
+        accept=0.98,
+        budget_s=60.0,
+        shapes=[(3,)],
+    )
+    assert not narrow.control().heads[0].is_finite
+
+
+def memory_of(data, knows_all):
+    """Predicts the targets it was trained on where inputs are the same, and 0 elsewhere."""
+
+    def predict(targets, rows):
+        known = {data.inputs[0][row].tobytes(): targets[0][row] for row in rows}
+        rows = data.inputs[0] if knows_all else data.inputs[0][:0]
+        values = [known.get(row.tobytes(), np.zeros(1)) for row in rows]
+        return [np.array(values) if knows_all else np.zeros_like(targets[0])]
+
+    return predict
+
+
+def test_a_recipe_that_learns_permuted_targets_knows_copies_of_the_rows():
+    judge, engine = make_judge(by_recipe(control=None, good=0.1))
+    engine.predict = memory_of(judge._data, knows_all=True)
+    assert not judge.learns_permuted(GOOD)
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(30, 2)), 6, axis=0)
+    y = np.repeat(rng.normal(size=(30, 1)), 6, axis=0)
+    data = TrainingData.from_arrays(x, y, epochs=10)
+    copies = CannedEngine(data.targets, by_recipe(control=None, good=0.1))
+    copies.predict = memory_of(data, knows_all=True)
+    judge = Judge(copies, data, [loss_spec("mean_squared_error")], seed=0, accept=0.98, budget_s=60.0)
+    assert judge.learns_permuted(GOOD)

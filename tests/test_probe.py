@@ -13,7 +13,14 @@ from autofix.errors import ModelError
 from autofix.probe import ProbeEngine
 from autofix.program import CHUNK_STEPS, Program, batches, has_own_train_step
 from autofix.recipe import Recipe
-from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetFitArgument, SetLearningRate
+from autofix.remedies import (
+    ClipGradients,
+    InsertHiddenLayers,
+    NormalizeInputs,
+    RescaleOutputs,
+    SetFitArgument,
+    SetLearningRate,
+)
 
 layers = keras.layers
 optimizers = keras.optimizers
@@ -473,3 +480,61 @@ def test_a_subclassed_model_under_a_distribution_strategy_is_refused(plane):
         model(plane[0])
     with pytest.raises(ModelError, match="distribution strategy"):
         engine_for(model, *plane)
+
+
+def test_class_weights_of_a_recipe_train_as_those_of_fit_do():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    y = (x[:, 0] > 0.8).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1, activation="sigmoid")])
+    model.compile(optimizers.SGD(0.1), "binary_crossentropy")
+    weights = SetFitArgument("balance_classes", name="class_weight", value=((0, 0.5), (1, 4.0)))
+    engine = engine_for(model, x, y)
+    probed = engine.run(Recipe((weights,)), own_initialization=True).predictions
+    unweighted = engine.run(Recipe(), own_initialization=True).predictions
+    model.fit(x, y, class_weight={0: 0.5, 1: 4.0}, epochs=3, batch_size=16, shuffle=False, verbose=0)
+    assert_same(probed, [model.predict(x, verbose=0)], 1e-4)
+    assert np.abs(probed[0] - unweighted[0]).max() > 0.01
+
+
+def test_a_network_that_is_frozen_throughout_is_probed_as_it_is():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.trainable = False
+    model.compile("adam", "mse")
+    x = np.ones((64, 3), "float32")
+    run = engine_for(model, x, x[:, 0]).run(Recipe(), own_initialization=True)
+    assert_same(run.predictions, [model.predict(x, verbose=0)], 1e-6)
+
+
+def test_a_rate_of_0_is_replaced():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(0.0), "mse")
+    engine = engine_for(model, x, x[:, 0])
+    still = engine.run(Recipe(), own_initialization=True).predictions
+    assert_same(still, [model.predict(x, verbose=0)], 1e-6)
+    moved = engine.run(Recipe((SetLearningRate("lower_learning_rate", factor=0.1, was=0.0),)), own_initialization=True)
+    model.optimizer.learning_rate = 0.1
+    assert_same(moved.predictions, fitted(model, x, x[:, 0]), 1e-4)
+
+
+def test_clipped_gradients_train_as_those_of_fit_do():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    y = 100 * x[:, 0]
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(0.1), "mse")
+    clipped = engine_for(model, x, y).run(Recipe((ClipGradients("s", 0.5),)), own_initialization=True).predictions
+    model.compile(optimizers.SGD(0.1, global_clipnorm=0.5), "mse")
+    assert_same(clipped, fitted(model, x, y), 1e-4)
+
+
+def test_other_targets_are_trained_on_when_they_are_given():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(0.1), "mse")
+    engine = engine_for(model, x, x[:, 0])
+    others = engine.run(Recipe(), own_initialization=True, targets=[5.0 * np.ones(64)]).predictions
+    assert_same(others, fitted(model, x, 5.0 * np.ones(64)), 1e-4)

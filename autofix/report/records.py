@@ -97,8 +97,9 @@ class RunRecord:
         recipe: The smallest fix; empty unless repaired.
         left_out: Strategies that could not be used, with the reason, by name.
         notes: Sentences on what else happened, such as an error inside autofix.
+        evidence: The measured facts that the findings rest on, as JSON values; None where none were collected.
         seconds: Wall time by part: `"looks"` (the forward passes and assessments of the watch), `"watch"` (the training
-            until it was suspected), `"references"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
+            until it was suspected), `"references"`, `"evidence"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
     """
 
     verdict: str
@@ -111,6 +112,7 @@ class RunRecord:
     recipe: Recipe = Recipe()
     left_out: dict[str, str] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    evidence: dict[str, Any] | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

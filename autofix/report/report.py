@@ -91,6 +91,16 @@ class Report:
         return self.record.findings
 
     @property
+    def evidence(self) -> dict[str, Any] | None:
+        """The measured facts that the findings rest on, as JSON values; None where none were collected."""
+        return self.record.evidence
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """What the user asked for that the fix overrules, in sentences; empty where it overrules nothing."""
+        return self.record.recipe.departures
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Wall time by part of the run, `"total"` among them."""
         return self.record.seconds

@@ -83,7 +83,14 @@ def _verdict(record: RunRecord) -> str:
 def _repaired(record: RunRecord) -> str:
     was_failing = any(one.is_collapsed for one in record.before)
     what = "was failing" if was_failing else "fell far short"
-    return f"the model {what}; the fix below is proven on held-out rows."
+    parts = [f"the model {what}; the fix below is proven on held-out rows."]
+    if record.recipe.departures:
+        parts = [
+            "the fix changes what was asked for.",
+            *record.recipe.departures,
+            f"The model {what}; it is proven on held-out rows.",
+        ]
+    return " ".join(parts)
 
 
 def _unlearnable(record: RunRecord) -> str:
@@ -110,6 +117,8 @@ def _unrepaired(record: RunRecord) -> str:
     tried = [trial for trial in record.trials if trial.rung > 0]
     if not tried:
         return "the model is failing and nothing could be tried; it was trained as it is."
+    if any(finding.cause == "leaky_split" for finding in record.findings):
+        return "the model is failing, and what repairs it in trials proves nothing: it learns permuted targets as well."
     best = max(tried, key=lambda trial: _sortable(trial.skill))
     change = " + ".join(best.recipe.strategies) or "no change"
     if any(trial.status in ("accepted", "minimal") for trial in tried):

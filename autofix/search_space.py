@@ -1,0 +1,137 @@
+"""The search space: which strategies apply to a case, what they can be set to, and in which order they are tried."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+from autofix.diagnose import CONFIDENT
+from autofix.errors import StrategyError
+from autofix.recipe import Recipe
+from autofix.strategy import LADDER, Case, Strategy
+
+NEAR_THE_LIKELIEST = 0.1
+"""Causes whose confidence is this near to the likeliest one's are as likely, and treated with it."""
+
+Values = dict[str, Any]
+"""Settings by their names, `strategy/setting`."""
+
+
+class SearchSpace:
+    """The strategies in play, their settings, and the recipes these stand for.
+
+    Args:
+        strategies: In any order.
+        case: What they are asked about.
+    """
+
+    def __init__(self, strategies: Sequence[Strategy], case: Case) -> None:
+        order = {name: index for index, name in enumerate(LADDER)}
+        self._case = case
+        self.left_out: dict[str, str] = {}
+        self.strategies: dict[str, Strategy] = {}
+        self.settings: dict[str, list[Any]] = {}
+        self.hyperparameters = keras_tuner.HyperParameters()
+        ladder = sorted(strategies, key=lambda one: (order.get(one.name, len(order)), one.name))
+        for strategy in sorted(ladder, key=lambda one: bool(one.after)):
+            self._add(strategy)
+        self.strategies = {one.name: one for one in ladder if one.name in self.strategies}
+
+    def _add(self, strategy: Strategy) -> None:
+        if strategy.needs_surgery and not self._case.evidence.model.can_edit:
+            self.left_out[strategy.name] = self._case.evidence.model.why_no_edit
+            return
+        if strategy.regroups and not self._case.evidence.fit.can_regroup:
+            self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"
+            return
+        declared = keras_tuner.HyperParameters()
+        if self._prescribe(strategy, declared, self._case) is None and not self._applies_after(strategy):
+            self.left_out[strategy.name] = strategy.when_left_out
+            return
+        self.strategies[strategy.name] = strategy
+        for setting in declared.space:
+            self.settings[setting.name] = choices(setting)
+        self.hyperparameters.merge(declared)
+
+    def _applies_after(self, strategy: Strategy) -> bool:
+        """Whether a strategy applies to what those that come before it leave."""
+        before = [name for name in strategy.after if name in self.strategies]
+        if not before:
+            return False
+        case = dataclasses.replace(self._case, recipe=self.recipe(before, self.defaults(before)))
+        return self._prescribe(strategy, keras_tuner.HyperParameters(), case) is not None
+
+    @staticmethod
+    def _prescribe(strategy: Strategy, hp: keras_tuner.HyperParameters, case: Case) -> Any:
+        try:
+            with hp.name_scope(strategy.name):
+                return strategy.prescribe(hp, case)
+        except Exception as error:
+            raise StrategyError(
+                f"A strategy failed. Expected a remedy or None from {strategy.name!r}. Received: {error!r}. "
+                "Leave it out with strategies=[...]."
+            ) from error
+
+    def defaults(self, strategies: Sequence[str]) -> Values:
+        """The first choice of every setting of some strategies."""
+        return {name: values[0] for name, values in self.settings.items() if name.split("/")[0] in strategies}
+
+    def recipe(self, strategies: Sequence[str], values: Values) -> Recipe:
+        """The recipe that strategies with these settings prescribe: each after those whose remedies it looks at."""
+        recipe = Recipe()
+        for name, strategy in sorted(self.strategies.items(), key=lambda item: bool(item[1].after)):
+            if name in strategies:
+                hp = keras_tuner.HyperParameters()
+                hp.values = dict(values)
+                remedy = self._prescribe(strategy, hp, dataclasses.replace(self._case, recipe=recipe))
+                recipe = Recipe((*recipe.remedies, remedy)) if remedy is not None else recipe
+        return recipe
+
+    def rungs(self, order: str, seed: int = 0) -> list[tuple[str, ...]]:
+        """The strategies that each rung adds.
+
+        Args:
+            order: `"ladder"` for the fixed order; `"random"` for a random one; `"evidence"` to begin with what treats
+                the likeliest cause, go on with all that treat a confident finding, then by confidence, and end with
+                those that reuse the compiled network before those that do not.
+            seed: Of the random order.
+        """
+        if order == "ladder":
+            return [(name,) for name in self.strategies]
+        if order == "random":
+            return [(str(name),) for name in np.random.default_rng(seed).permutation(list(self.strategies))]
+        confidence = {name: self._confidence(strategy) for name, strategy in self.strategies.items()}
+        rest = sorted(self.strategies, key=lambda name: (-confidence[name], self.strategies[name].recompiles))
+        likeliest = confidence[rest[0]] if rest else 0.0
+        first = [name for name in rest if confidence[name] >= max(CONFIDENT, likeliest - NEAR_THE_LIKELIEST)]
+        second = [name for name in rest if confidence[name] >= CONFIDENT and name not in first]
+        others = [(name,) for name in rest if name not in first + second]
+        return [group for group in (tuple(first), tuple(second), *others) if group]
+
+    def hopeless_rungs(self, order: str, seed: int = 0) -> list[tuple[str, ...]]:
+        """The two rungs for data that no reference learner finds anything in: what is likely, then what is cheap."""
+        first, *others = self.rungs(order, seed) or [()]
+        rest = [name for group in others for name in group if not self.strategies[name].recompiles]
+        return [group for group in (first, tuple(rest)) if group]
+
+    def is_likely(self, strategy: str) -> bool:
+        """Whether a strategy treats a confident finding."""
+        return self._confidence(self.strategies[strategy]) >= CONFIDENT
+
+    def _confidence(self, strategy: Strategy) -> float:
+        return max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)
+
+
+def choices(setting: Any) -> list[Any]:
+    """The values of a KerasTuner hyperparameter that a sweep tries, its default first."""
+    if setting.conditions:
+        raise StrategyError(
+            f"A setting is conditional. Expected settings that are always active. Received: {setting.name!r}. "
+            "Choose between settings in prescribe() instead."
+        )
+    values = list(getattr(setting, "values", None) or [])
+    if not values and isinstance(setting, keras_tuner.engine.hyperparameters.HyperParameter):
+        values = [setting.prob_to_value(probability) for probability in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    return list(dict.fromkeys([setting.default, *values]))
