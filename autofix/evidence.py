@@ -259,6 +259,7 @@ class FitProfile:
         shuffle: Whether each epoch has a new order of the rows.
         source: What the rows came as, as in `TrainingData`.
         can_regroup: Whether the order of the rows and the size of the batches can be changed.
+        has_sample_weights: Whether rows, or classes, are weighted already.
     """
 
     n_rows: int
@@ -268,6 +269,7 @@ class FitProfile:
     shuffle: bool
     source: str = "arrays"
     can_regroup: bool = True
+    has_sample_weights: bool = False
 
     @property
     def dataset_batch_size(self) -> int | None:

@@ -42,6 +42,7 @@ def collect(model: keras.Model, data: TrainingData, kinds: Sequence[str]) -> Evi
             data.shuffle,
             data.source,
             data.can_regroup,
+            data.sample_weights is not None,
         ),
     )
 

@@ -10,12 +10,13 @@ import dataclasses
 import difflib
 import functools
 import importlib.metadata
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autofix.errors import StrategyError
-from autofix.evidence import Evidence
+from autofix.evidence import Evidence, LayerProfile
 from autofix.recipe import Recipe
+from autofix.remedies import ChangeLayers, EncodeCategories, HeadChange, LayerChange, ReplaceHeads
 from autofix.remedy import Remedy
 from autofix.report.records import Finding
 
@@ -31,6 +32,17 @@ LADDER = (
     "reshuffle",
     "resize_batches",
     "standardize_targets",
+    "repair_output_head",
+    "revive_units",
+    "replace_activations",
+    "normalize_layers",
+    "clip_gradients",
+    "reinitialize",
+    "unfreeze",
+    "relax_regularization",
+    "balance_classes",
+    "encode_categories",
+    "train_longer",
 )
 """The fixed order of `order="ladder"`; strategies that are not in it follow by name."""
 
@@ -48,6 +60,58 @@ class Case:
     evidence: Evidence
     findings: tuple[Finding, ...] = ()
     recipe: Recipe = Recipe()
+
+    @property
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """The layers, their `arguments` as the recipe so far leaves them; what was measured stays."""
+        changed: dict[str, dict[str, Any]] = {}
+        for remedy in self.recipe.of(ChangeLayers):
+            for change in remedy.changes:
+                changed.setdefault(change.layer, {})[change.argument] = change.value
+        return tuple(
+            dataclasses.replace(layer, arguments=tuple({**dict(layer.arguments), **changed[layer.name]}.items()))
+            if layer.name in changed
+            else layer
+            for layer in self.evidence.model.layers
+        )
+
+    @property
+    def heads(self) -> tuple[HeadChange | None, ...]:
+        """For each output what the recipe so far makes of it; None for those that stay."""
+        for remedy in self.recipe.of(ReplaceHeads):
+            return tuple(remedy.heads)
+        return (None,) * len(self.evidence.targets)
+
+    def encoded_columns(self, index: int) -> frozenset[int]:
+        """Numbers of the columns of an input that the recipe so far one-hot encodes."""
+        return frozenset(
+            column.column for remedy in self.recipe.of(EncodeCategories) for column in remedy.columns[index]
+        )
+
+    def finds(self, causes: Iterable[str]) -> bool:
+        """Whether one of these causes is among the findings."""
+        return not {finding.cause for finding in self.findings}.isdisjoint(causes)
+
+
+def changes_of(layer: LayerProfile, **values: Any) -> tuple[LayerChange, ...]:
+    """What gives a layer other arguments: those that it has, and has otherwise.
+
+    Args:
+        layer: One of `Case.layers`.
+        values: The new values, by the name of the argument.
+
+    Example:
+
+    >>> layer = LayerProfile("hidden", "Dense", arguments=(("activation", "relu"), ("bias_initializer", "zeros")))
+    >>> [change.argument for change in changes_of(layer, activation="elu", bias_initializer="zeros", rate=0.2)]
+    ['activation']
+    """
+    now = dict(layer.arguments)
+    return tuple(
+        LayerChange(layer.name, layer.kind, name, value, now[name])
+        for name, value in values.items()
+        if name in now and now[name] != value
+    )
 
 
 class Strategy(abc.ABC):

@@ -3,7 +3,7 @@
 Changes: puts a `keras.layers.Normalization` layer behind each numeric input.
 Helps when: features are far from mean 0 and deviation 1, or far apart from each other.
 Costs: one multiplication and one addition a value.
-Never touches: the user's layers, the targets, integer inputs of embeddings.
+Never touches: the user's layers, the targets, integer inputs of embeddings, columns that are one-hot encoded.
 Source: LeCun et al., "Efficient BackProp" (1998), section 4.3; the robust variant after Huber, "Robust Statistics".
 """
 
@@ -30,6 +30,7 @@ class StandardizeInputs(Strategy):
     name: ClassVar[str] = "standardize_inputs"
     treats: ClassVar[frozenset[str]] = frozenset({"unscaled_inputs"})
     needs_surgery: ClassVar[bool] = True
+    after: ClassVar[frozenset[str]] = frozenset({"encode_categories"})
     when_left_out: ClassVar[str] = "no input holds numbers, other than those of an embedding"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
@@ -39,8 +40,8 @@ class StandardizeInputs(Strategy):
         offered = any(_has_heavy_tail(profile) for profile in case.evidence.inputs)
         robust = bool(hp.Choice("robust", [False, True])) if offered else False
         pairs = [
-            _statistics(profile, robust) if use else (None, None)
-            for profile, use in zip(case.evidence.inputs, scalable, strict=True)
+            _statistics(profile, robust, case.encoded_columns(index)) if use else (None, None)
+            for index, (profile, use) in enumerate(zip(case.evidence.inputs, scalable, strict=True))
         ]
         return NormalizeInputs(
             self.name, mean=tuple(mean for mean, _ in pairs), variance=tuple(variance for _, variance in pairs)
@@ -59,9 +60,16 @@ def _has_heavy_tail(profile: InputProfile) -> bool:
     )
 
 
-def _statistics(profile: InputProfile, robust: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Means and variances; a constant feature keeps variance 1, so that it becomes 0 and never infinite."""
-    if not robust:
-        return profile.mean, tuple(std**2 or 1.0 for std in profile.std)
-    scales = [iqr / IQR_OF_STANDARD_NORMAL or std for iqr, std in zip(profile.iqr, profile.std, strict=True)]
-    return profile.median, tuple(scale**2 or 1.0 for scale in scales)
+def _statistics(
+    profile: InputProfile, robust: bool, encoded: frozenset[int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Means and variances, 0 and 1 of codes; a constant feature keeps variance 1, so that it becomes 0."""
+    centers, scales = profile.mean, list(profile.std)
+    if robust:
+        centers = profile.median
+        scales = [iqr / IQR_OF_STANDARD_NORMAL or std for iqr, std in zip(profile.iqr, profile.std, strict=True)]
+    pairs = [
+        (0.0, 1.0) if column in encoded else (center, scale**2 or 1.0)
+        for column, (center, scale) in enumerate(zip(centers, scales, strict=True))
+    ]
+    return tuple(center for center, _ in pairs), tuple(variance for _, variance in pairs)

@@ -10,7 +10,8 @@ Source: Bishop, "Neural Networks for Pattern Recognition" (1995), section 8.2.
 from typing import TYPE_CHECKING, ClassVar
 
 from autofix.evidence import TargetProfile
-from autofix.remedies import RescaleOutputs
+from autofix.heads import DISTANCES
+from autofix.remedies import HeadChange, RescaleOutputs
 from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy
 
@@ -24,13 +25,16 @@ class StandardizeTargets(Strategy):
     name: ClassVar[str] = "standardize_targets"
     treats: ClassVar[frozenset[str]] = frozenset({"unscaled_targets"})
     needs_surgery: ClassVar[bool] = True
+    after: ClassVar[frozenset[str]] = frozenset({"repair_output_head"})
     when_left_out: ClassVar[str] = "no output is a linear one, of a regression"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         evidence = case.evidence
         usable = [
-            target.kind == "regression" and target.std > 0 and activation == "linear"
-            for target, activation in zip(evidence.targets, evidence.model.output_activations, strict=False)
+            target.std > 0 and _is_linear_regression(target, activation, head)
+            for target, activation, head in zip(
+                evidence.targets, evidence.model.output_activations, case.heads, strict=False
+            )
         ]
         if not any(usable):
             return None
@@ -49,3 +53,11 @@ class StandardizeTargets(Strategy):
     def _compensation(targets: tuple[TargetProfile, ...]) -> float:
         """Gradients of a squared loss in raw units grow with the square of the scale."""
         return float(max(target.std for target in targets)) ** -2
+
+
+def _is_linear_regression(target: TargetProfile, activation: str, head: HeadChange | None) -> bool:
+    """Whether an output is a linear one, of numbers, once the recipe so far has changed its head."""
+    if head is not None:
+        activation = head.activation or activation
+        return activation == "linear" and (head.loss or head.was[2]) in DISTANCES
+    return activation == "linear" and target.kind == "regression"

@@ -1,0 +1,50 @@
+"""Train for more epochs.
+
+Changes: `epochs` in `fit`, times 3 or 10.
+Helps when: the training was cut off while it still got better.
+Costs: time in proportion to the epochs; longer than was asked for.
+Never touches: trainings that no longer get better, or that would take more than a fixed number of steps.
+Source: Prechelt, "Early stopping - but when?" (1998): as long as the held-out error falls, go on.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from autofix.evidence import CurveProfile
+from autofix.remedies import SetFitArgument
+from autofix.remedy import Remedy
+from autofix.strategy import Case, Strategy
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+FACTORS = (3, 10)
+"""How many times as many epochs."""
+
+MAX_STEPS = 30_000
+"""Steps of a whole training that stay affordable: about a minute of small steps on a CPU."""
+
+STILL_RISING = 0.05
+"""Gain of held-out skill over the second half of the steps from which a training has not arrived."""
+
+
+class TrainLonger(Strategy):
+    """More epochs."""
+
+    name: ClassVar[str] = "train_longer"
+    treats: ClassVar[frozenset[str]] = frozenset({"insufficient_training"})
+    when_left_out: ClassVar[str] = "the training does not get better at its end, or is a long one already"
+
+    def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
+        fit = case.evidence.fit
+        if not (case.finds(self.treats) or _is_rising(case.evidence.curve)):
+            return None
+        epochs = [factor * fit.epochs for factor in FACTORS if factor * fit.total_steps <= MAX_STEPS]
+        if not epochs:
+            return None
+        return SetFitArgument(self.name, name="epochs", value=int(hp.Choice("epochs", epochs)), was=fit.epochs)
+
+
+def _is_rising(curve: CurveProfile) -> bool:
+    if curve.half_skill is None or curve.end_skill is None:
+        return False
+    return curve.end_skill - curve.half_skill >= STILL_RISING
