@@ -8,6 +8,7 @@ normalisation follows already.
 Source: Ioffe & Szegedy, "Batch normalization" (2015); Ba, Kiros & Hinton, "Layer normalization" (2016).
 """
 
+import itertools
 from typing import TYPE_CHECKING, ClassVar
 
 from autofix.remedies import NormalizeLayers as NormalizeLayersRemedy
@@ -36,11 +37,9 @@ class NormalizeLayers(Strategy):
     when_left_out: ClassVar[str] = "no hidden Dense or convolutional layer that is trained lacks a normalisation"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
-        layers = case.layers
-        behind = [*layers[1:], None]
         after = [
             layer
-            for layer, following in zip(layers, behind, strict=True)
+            for layer, following in itertools.zip_longest(case.layers, case.layers[1:])
             if (layer.kind == "Dense" or "Conv" in layer.kind)
             and "LSTM" not in layer.kind
             and layer.is_trainable

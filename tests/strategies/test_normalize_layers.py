@@ -1,0 +1,40 @@
+import pytest
+
+from tests.strategies.records import case, layer, prescribe, settings
+
+
+def test_hidden_dense_and_convolutional_layers_are_normalised():
+    program = case(layer("conv", kind="Conv2D"), layer("hidden"), layer("out", is_output=True, units=1))
+    remedy = prescribe("normalize_layers", program)
+    assert (remedy.layer, remedy.after) == ("BatchNormalization", ("conv", "hidden"))
+    assert prescribe("normalize_layers", program, layer="LayerNormalization").layer == "LayerNormalization"
+
+
+@pytest.mark.parametrize(
+    "stays",
+    [
+        layer("out", is_output=True),
+        layer("lstm", kind="LSTM"),
+        layer("conv_lstm", kind="ConvLSTM2D"),
+        layer("embedding", kind="Embedding"),
+        layer("frozen", is_trainable=False),
+        layer("dropout", kind="Dropout", has_weights=False),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_outputs_recurrent_frozen_and_other_layers_are_not(stays):
+    assert prescribe("normalize_layers", case(stays)) is None
+
+
+def test_layers_that_a_normalisation_follows_are_not_normalised_again():
+    program = case(layer("a"), layer("norm", kind="BatchNormalization"), layer("b"))
+    assert prescribe("normalize_layers", program).after == ("b",)
+
+
+def test_rows_of_a_few_values_are_not_normalised_each():
+    assert settings("normalize_layers", case(layer("narrow", units=2))) == {}
+
+
+def test_small_batches_are_tried_with_layer_normalisation_first():
+    program = case(layer("a"), fit={"batch_size": 2})
+    assert settings("normalize_layers", program) == {"layer": ["LayerNormalization", "BatchNormalization"]}
