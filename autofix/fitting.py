@@ -15,6 +15,7 @@ from autofix.callback_states import CallbackStates
 from autofix.console import Console
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import Look, describe
+from autofix.nonfinite import without_nonfinite_rows
 from autofix.recipe import Recipe
 from autofix.repair import Repair
 from autofix.report import Report
@@ -52,6 +53,7 @@ def fit(
     accept: float = DEFAULT_ACCEPT,
     seed: int | None = None,
     on_unrepaired: str = "warn",
+    on_nonfinite: str = "raise",
     directory: str | Path | None = None,
 ) -> keras.callbacks.History:
     """Trains a model as `model.fit` does, and repairs the training when it collapses.
@@ -86,6 +88,8 @@ def fit(
         accept: Share of the reference learners' skill, above 0 and at most 1, that ends the search.
         seed: Of splits, trials and the repaired network's initial weights; None for a fixed one.
         on_unrepaired: `"warn"`, or `"raise"` for an `UnrepairedError`, when a collapsed training stays collapsed.
+        on_nonfinite: `"raise"` for a `DataError` where values are NaN or infinite, `"drop"` to leave such rows out of
+            arrays, with a note in the report.
         directory: Folder for the trials, so that a killed search resumes; None to keep none.
 
     Returns:
@@ -107,7 +111,7 @@ def fit(
     >>> autofix.fit(model, x, 3 * x, epochs=20, verbose=0).report.verdict
     'healthy'
     """
-    settings = Settings(strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory)
+    settings = Settings(strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory, on_nonfinite)
     resolve_strategies(strategies)
     arguments = {
         "x": x,
@@ -146,6 +150,9 @@ class _Run:
         self._callbacks = _callback_list(arguments["callbacks"])
         self._randomness = RandomState()
         self._notes: list[str] = []
+        if settings.on_nonfinite == "drop":
+            arguments, self._notes = without_nonfinite_rows(arguments)
+            self._arguments = arguments
         self._source = open_source(model, arguments, settings.base_seed)
         self._console = Console(arguments["verbose"])
 
@@ -186,7 +193,7 @@ class _Run:
             1.0,
             f"Every row has the same target in {', '.join(names)}, so there is nothing to learn from the inputs.",
         )
-        record = RunRecord("unlearnable", findings=(finding,), notes=("Trained as model.fit does.",))
+        record = RunRecord("unlearnable", findings=(finding,), notes=(*self._notes, "Trained as model.fit does."))
         self._complain(record)
         history = self._plain_fit(self._source.plain())
         history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))

@@ -132,18 +132,19 @@ class Table:
         self.n_rows = self._count()
 
     @property
-    def _all(self) -> list[Column]:
+    def columns(self) -> list[Column]:
+        """Inputs, targets and weights."""
         return [*self.inputs, *self.targets, *self.weights]
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of everything."""
-        return sum(column.row_bytes for column in self._all)
+        return sum(column.row_bytes for column in self.columns)
 
     def _count(self) -> int:
-        lengths = {column.name: (column.shape[0] if column.shape else 0) for column in self._all}
+        lengths = {column.name: (column.shape[0] if column.shape else 0) for column in self.columns}
         if not self.inputs or min(lengths.values()) == 0:
-            shapes = ", ".join(f"{column.name}.shape={column.shape}" for column in self._all) or "x=None"
+            shapes = ", ".join(f"{column.name}.shape={column.shape}" for column in self.columns) or "x=None"
             raise DataError(f"There are no rows to train on. Expected at least 1 row. Received: {shapes}. Pass data.")
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name} with {length} rows" for name, length in lengths.items())
@@ -161,7 +162,7 @@ class Table:
             [column.read(rows) for column in self.weights] or None,
             x_structure=self._x_structure,
             y_structure=self._y_structure,
-            names=[column.name for column in self._all],
+            names=[column.name for column in self.columns],
         )
 
     def sample(self, most: int, seed: int, start: int = 0, stop: int | None = None) -> Leaves:
@@ -186,7 +187,7 @@ class Table:
         Raises:
             DataError: A column does not hold numbers, or holds NaN or infinite ones.
         """
-        for index, column in enumerate(self._all):
+        for index, column in enumerate(self.columns):
             if not is_trainable(column.dtype, index < len(self.inputs), takes_text):
                 raise DataError(
                     f"{column.name} does not hold numbers. Expected a numeric array. Received: {column.name}.dtype="
@@ -212,7 +213,7 @@ def _check_finite(column: Column) -> None:
             raise DataError(
                 f"{column.name} holds values that are not finite. Expected numbers only. Received: {n_bad} NaN or "
                 f"infinite values in {column.name}, the first at row {start + first[0]}{_place(column, first)}: "
-                f"{values[first]!r}. Drop those rows or fill them in."
+                f"{values[first]!r}. Fill them in, or pass on_nonfinite='drop' to autofix.fit."
             )
 
 

@@ -13,6 +13,8 @@ ORDERS = ("evidence", "ladder", "random")
 
 ON_UNREPAIRED = ("warn", "raise")
 
+ON_NONFINITE = ("raise", "drop")
+
 DEFAULT_MAX_TRIALS = 60
 """A ladder of six rungs at ten trials each."""
 
@@ -35,10 +37,12 @@ class Settings:
     seed: int | None = None
     on_unrepaired: str = "warn"
     directory: str | Path | None = None
+    on_nonfinite: str = "raise"
 
     def __post_init__(self) -> None:
         _one_of("order", self.order, ORDERS)
         _one_of("on_unrepaired", self.on_unrepaired, ON_UNREPAIRED)
+        _one_of("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         _number("max_trials", self.max_trials, "a whole number of at least 1", int, 1)
         _number("accept", self.accept, "a share above 0 and at most 1", (int, float), 0, 1)
         if self.budget_s is not None:

@@ -20,7 +20,7 @@ LAYERS = (
     {"numpy_losses", "copying", "rows", "callback_states", "edits", "optimizers"},
     {"architecture"},
     {"data"},
-    {"recording", "array_stream"},
+    {"recording", "array_stream", "nonfinite"},
     {"streams"},
     {"sources"},
     {"best_constant", "losses", "inspection", "program"},

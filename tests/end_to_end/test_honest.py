@@ -179,7 +179,7 @@ def test_an_uncompiled_model_is_refused():
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"order": "random"}, autofix.ArgumentError),
+        ({"order": "backwards"}, autofix.ArgumentError),
         ({"max_trials": 0}, autofix.ArgumentError),
         ({"strategies": ["standardise_inputs"]}, autofix.StrategyError),
     ],
