@@ -4,7 +4,7 @@ Changes: puts `keras.layers.CategoryEncoding` on the columns whose numbers are n
 Helps when: codes without order stand among the features, so that a network has to bend around every one of them.
 Costs: the first layer gets one weight a unit for every code; it starts from new weights.
 Never touches: other columns, inputs of embeddings, images and sequences, codes whose order says what they mean.
-Source: Guo & Berkhahn, "Entity embeddings of categorical variables" (2016), section 2: codes are not continuous.
+Source: Guo & Berkhahn, "Entity embeddings of categorical variables" (2016): codes of categories are not continuous.
 """
 
 from typing import TYPE_CHECKING, ClassVar
