@@ -63,15 +63,13 @@ class Case:
 
     @property
     def layers(self) -> tuple[LayerProfile, ...]:
-        """The layers, their `arguments` as the recipe so far leaves them; what was measured stays."""
+        """The layers, with `activation` and `arguments` as the recipe so far leaves them; what was measured stays."""
         changed: dict[str, dict[str, Any]] = {}
         for remedy in self.recipe.of(ChangeLayers):
             for change in remedy.changes:
                 changed.setdefault(change.layer, {})[change.argument] = change.value
         return tuple(
-            dataclasses.replace(layer, arguments=tuple({**dict(layer.arguments), **changed[layer.name]}.items()))
-            if layer.name in changed
-            else layer
+            _changed(layer, changed[layer.name]) if layer.name in changed else layer
             for layer in self.evidence.model.layers
         )
 
@@ -93,8 +91,17 @@ class Case:
         return not {finding.cause for finding in self.findings}.isdisjoint(causes)
 
 
+def _changed(layer: LayerProfile, values: dict[str, Any]) -> LayerProfile:
+    arguments = {**dict(layer.arguments), **values}
+    return dataclasses.replace(
+        layer, activation=arguments.get("activation") or layer.activation, arguments=tuple(arguments.items())
+    )
+
+
 def changes_of(layer: LayerProfile, **values: Any) -> tuple[LayerChange, ...]:
     """What gives a layer other arguments: those that it has, and has otherwise.
+
+    The activation of a layer may stand in a layer behind it: it is that one which changes.
 
     Args:
         layer: One of `Case.layers`.
@@ -107,6 +114,8 @@ def changes_of(layer: LayerProfile, **values: Any) -> tuple[LayerChange, ...]:
     ['activation']
     """
     now = dict(layer.arguments)
+    if "activation" in now:
+        now["activation"] = layer.activation or now["activation"]
     return tuple(
         LayerChange(layer.name, layer.kind, name, value, now[name])
         for name, value in values.items()

@@ -56,7 +56,7 @@ def _changes(layer: LayerProfile) -> tuple[LayerChange, ...]:
     is_far = layer.kernel_scale > FAR_SCALE or layer.kernel_scale < 1.0 / FAR_SCALE
     values = {}
     for argument, default in (
-        ("kernel_initializer", "he_normal" if layer.argument("activation") == "relu" else "glorot_uniform"),
+        ("kernel_initializer", "he_normal" if layer.activation == "relu" else "glorot_uniform"),
         ("depthwise_initializer", "glorot_uniform"),
         ("pointwise_initializer", "glorot_uniform"),
         ("recurrent_initializer", "orthogonal"),

@@ -4,7 +4,7 @@ Changes: sigmoid, tanh, softsign, softmax and their hard variants to `relu` (ker
 `"lecun_normal"`).
 Helps when: gradients vanish through a stack of squashing layers, or their units sit at the ends of their range.
 Costs: nothing; the changed layers start from new weights.
-Never touches: output layers, recurrent layers and their gates, frozen layers, activation layers that stand alone.
+Never touches: output layers, recurrent layers and their gates, frozen layers.
 Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010); Glorot,
 Bordes & Bengio (2011) for relu, Klambauer et al. (2017) for selu.
 """
@@ -55,4 +55,4 @@ class ReplaceActivations(Strategy):
 def _is_replaceable(layer: LayerProfile) -> bool:
     is_recurrent = any(part in layer.kind for part in RECURRENT)
     is_hidden = layer.is_trainable and not layer.is_output and not is_recurrent
-    return is_hidden and layer.argument("activation") in SQUASHING
+    return is_hidden and layer.argument("activation") is not None and layer.activation in SQUASHING

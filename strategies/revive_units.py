@@ -40,7 +40,7 @@ class ReviveUnits(Strategy):
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
         dead = [layer for layer in case.layers if layer.is_trainable and _share(layer) >= MANY_DEAD]
         has_deadly_start = any(_initializers(layer) for layer in dead)
-        has_hinge = any(not layer.is_output and layer.argument("activation") in FLAT_BELOW_ZERO for layer in dead)
+        has_hinge = any(_is_hinge(layer) for layer in dead)
         activation = "relu"
         if has_hinge:
             # Where the start is what kills them, another start is the smaller change.
@@ -54,9 +54,13 @@ def _share(layer: LayerProfile) -> float:
     return max(layer.dead_share, layer.start_dead_share)
 
 
+def _is_hinge(layer: LayerProfile) -> bool:
+    has_activation = layer.argument("activation") is not None
+    return has_activation and not layer.is_output and layer.activation in FLAT_BELOW_ZERO
+
+
 def _changes(layer: LayerProfile, activation: str) -> tuple[LayerChange, ...]:
-    is_hinge = not layer.is_output and layer.argument("activation") in FLAT_BELOW_ZERO
-    changed = changes_of(layer, activation=activation) if is_hinge and activation != "relu" else ()
+    changed = changes_of(layer, activation=activation) if _is_hinge(layer) and activation != "relu" else ()
     return (*changed, *_initializers(layer))
 
 

@@ -21,13 +21,18 @@ def test_squashing_hidden_layers_get_an_activation_and_the_kernel_that_goes_with
         layer("lstm", kind="LSTM", activation="tanh"),
         layer("gru", kind="GRU", activation="tanh"),
         layer("frozen", activation="tanh", is_trainable=False),
-        layer("behind", arguments={"activation": "linear"}, activation="tanh"),
+        layer("wrapper", kind="TimeDistributed", arguments={"activation": None}, activation="tanh"),
         layer("plain", activation="relu"),
     ],
     ids=lambda layer: layer.name,
 )
 def test_outputs_recurrent_frozen_and_other_layers_stay(stays):
     assert prescribe("replace_activations", case(stays)) is None
+
+
+def test_an_activation_layer_behind_counts_as_the_layers_own():
+    program = case(layer("a", arguments={"activation": "linear"}, activation="tanh"))
+    assert changes(prescribe("replace_activations", program))[("a", "activation")] == "relu"
 
 
 def test_what_the_recipe_has_changed_already_counts_as_it_is_now():

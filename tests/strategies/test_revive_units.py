@@ -34,5 +34,11 @@ def test_layers_that_are_alive_frozen_or_of_another_activation_stay():
     assert prescribe("revive_units", case(layer("a", activation="relu", dead_share=0.1))) is None
     assert prescribe("revive_units", case(layer("a", activation="relu", dead_share=1.0, is_trainable=False))) is None
     assert prescribe("revive_units", case(layer("a", activation="tanh", dead_share=1.0))) is None
-    behind = layer("a", arguments={"activation": "linear"}, activation="relu", dead_share=1.0)
-    assert prescribe("revive_units", case(behind)) is None
+    wrapper = layer("a", kind="TimeDistributed", arguments={"activation": None}, activation="relu", dead_share=1.0)
+    assert prescribe("revive_units", case(wrapper)) is None
+
+
+def test_an_activation_layer_behind_the_dead_one_counts_as_its_own():
+    program = case(layer("a", arguments={"activation": "linear"}, activation="relu", dead_share=1.0))
+    (change,) = prescribe("revive_units", program).changes
+    assert (change.layer, change.argument, change.value, change.was) == ("a", "activation", "leaky_relu", "relu")
