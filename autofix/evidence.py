@@ -20,8 +20,8 @@ class CodesProfile:
         minimum: The smallest code.
         maximum: The largest code.
         n_codes: How many different ones there are.
-        gain: Share of the targets' variance that a mean for each code explains beyond a straight line through the
-            codes, out of sample; 0 to 1. Large for categories without order.
+        gain: Share of the targets' variance that a mean for each code explains beyond what is smooth over the codes (a
+            line, a cubic, the neighbours' means), out of sample; 0 to 1. Large for categories without order.
     """
 
     column: int
@@ -85,6 +85,7 @@ class TargetProfile:
         is_one_hot: Whether every row has a single 1 among zeros.
         class_shares: Of what may be classes (whole numbers, few of them, or one-hot), pairs of the class number and its
             share of the rows; empty otherwise.
+        n_nonfinite: How many values are NaN or infinite.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class TargetProfile:
     is_whole: bool = False
     is_one_hot: bool = False
     class_shares: tuple[tuple[int, float], ...] = ()
+    n_nonfinite: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +161,7 @@ class LayerProfile:
         kernel_scale: Standard deviation of the kernel when the training began, over that of Glorot's initialisation.
         equal_share: Share of the units whose weights are those of another unit, when the training began.
         penalty: What its regularisers add to the loss, now.
+        start_penalty: When the training began.
     """
 
     name: str
@@ -179,6 +182,7 @@ class LayerProfile:
     kernel_scale: float = 1.0
     equal_share: float = 0.0
     penalty: float = 0.0
+    start_penalty: float = 0.0
 
     def argument(self, name: str) -> Any:
         """An argument of its constructor; None where it has none of that name."""
@@ -193,6 +197,8 @@ class CurveProfile:
         losses: Mean training loss of each epoch that was seen, as `fit` logged it; NaN where it was not finite.
         data_loss: Loss of the looked-at rows now, without penalties; NaN where not finite or not known.
         penalty: What all regularisers add to the loss, now.
+        start_data_loss: Loss of the looked-at rows when the training began, as `data_loss`.
+        start_penalty: What all regularisers added to the loss when the training began.
         has_nonfinite_weights: Whether a weight is NaN or infinite.
         half_skill: Held-out skill of the control arm after half of its steps; None where not measured.
         end_skill: The same after all of them.
@@ -201,6 +207,8 @@ class CurveProfile:
     losses: tuple[float, ...] = ()
     data_loss: float = 0.0
     penalty: float = 0.0
+    start_data_loss: float = 0.0
+    start_penalty: float = 0.0
     has_nonfinite_weights: bool = False
     half_skill: float | None = None
     end_skill: float | None = None

@@ -55,6 +55,30 @@ def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
     Raises:
         ModelError: The model is not compiled, or there is not one loss for each output.
     """
+    return [_spec(*found) for found in _assigned(model, y)]
+
+
+def loss_forms(model: keras.Model, y: Any) -> list[tuple[str, bool]]:
+    """Keras' name of the loss of each output, and whether it takes logits; empty and False without a loss.
+
+    Args:
+        model: As for `head_losses`, as is `y`.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    >>> loss_forms(model, np.zeros(3))
+    [('binary_crossentropy', True)]
+
+    Raises:
+        ModelError: As for `head_losses`.
+    """
+    return [_form(*found) for found in _assigned(model, y)]
+
+
+def _assigned(model: keras.Model, y: Any) -> list[tuple[Any, Any, Any]]:
+    """For each output the user's loss or None, its targets or None, and its symbolic tensor or None."""
     if not model.compiled:
         raise ModelError(
             f"The model is not compiled. Expected a compiled model. Received: model={model.name!r}. Call "
@@ -64,7 +88,7 @@ def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
     structure = y if tensors is None else _output_structure(model)
     n_outputs = len(keras.tree.flatten(structure)) if tensors is None else len(tensors)
     if model.loss is None:
-        return [None] * n_outputs
+        return [(None, None, None)] * n_outputs
     losses = _flat_losses(_unwrapped(model.loss), structure, getattr(model, "output_names", None))
     losses = [_only_loss(loss, len(losses)) for loss in losses]
     if len(losses) != n_outputs:
@@ -75,11 +99,7 @@ def head_losses(model: keras.Model, y: Any) -> list[LossSpec | None]:
     targets: list[Any] = keras.tree.flatten(y)
     if len(targets) != n_outputs:
         targets = [None] * n_outputs
-    specs = []
-    for index, loss in enumerate(losses):
-        tensor = None if tensors is None else tensors[index]
-        specs.append(_spec(loss, targets[index], tensor))
-    return specs
+    return list(zip(losses, targets, [None] * n_outputs if tensors is None else tensors, strict=True))
 
 
 def _output_tensors(model: keras.Model) -> list[Any] | None:
@@ -147,13 +167,9 @@ def _not_one_by_one(loss: Any) -> ModelError:
 
 
 def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:
-    if loss is None:
+    resolved = _resolved(loss, target, tensor)
+    if resolved is None:
         return None
-    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        loss = _crossentropy(target, tensor)
-        if loss is None:
-            return None
-    resolved = keras.losses.get(loss)
     function, options = _keras_function(resolved)
     name = _KERAS_FUNCTIONS.get(function)
     if name is not None:
@@ -161,10 +177,31 @@ def _spec(loss: Any, target: Any, tensor: Any) -> LossSpec | None:
         used = {key: value for key, value in options.items() if value is not None and (key, value) != ("axis", -1)}
         if used.keys() <= LOSS_OPTIONS[name]:
             return loss_spec(name, **used)
-    activation = _activation(tensor)
-    # Of a loss that does not say whether it takes logits, the output layer tells.
-    from_logits = options.get("from_logits", getattr(resolved, "from_logits", activation == "linear"))
-    return _keras_spec(resolved, REACHABLE.get(activation), _probabilities if from_logits else identity)
+    from_logits = _takes_logits(resolved, tensor)
+    to_output = REACHABLE.get(_activation(tensor))
+    return _keras_spec(resolved, to_output, _probabilities if from_logits else identity)
+
+
+def _form(loss: Any, target: Any, tensor: Any) -> tuple[str, bool]:
+    resolved = _resolved(loss, target, tensor)
+    if resolved is None:
+        return "", False
+    function, options = _keras_function(resolved)
+    name = _KERAS_FUNCTIONS.get(function) or getattr(function, "__name__", None) or _name(resolved)
+    return name, bool(options.get("from_logits", getattr(resolved, "from_logits", False)))
+
+
+def _resolved(loss: Any, target: Any, tensor: Any) -> Any:
+    """The loss as Keras would call it; None where there is none, or only the first batch will tell."""
+    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
+        loss = _crossentropy(target, tensor)
+    return None if loss is None else keras.losses.get(loss)
+
+
+def _takes_logits(loss: Any, tensor: Any) -> bool:
+    """Of a loss that does not say whether it takes logits, the output layer tells."""
+    guess = getattr(loss, "from_logits", _activation(tensor) == "linear")
+    return bool(_keras_function(loss)[1].get("from_logits", guess))
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
@@ -239,8 +276,11 @@ def _keras_spec(
     def mean(y_true: np.ndarray, y_pred: np.ndarray) -> float:
         return float(values(y_true, y_pred).mean())
 
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
-    return LossSpec(str(name), per_row, mean=mean, to_output=to_output, to_probabilities=to_probabilities)
+    return LossSpec(_name(loss), per_row, mean=mean, to_output=to_output, to_probabilities=to_probabilities)
+
+
+def _name(loss: Any) -> str:
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
 
 
 def _row_by_row(loss: Any, dtype: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:
