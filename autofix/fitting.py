@@ -224,7 +224,8 @@ class _Run:
         self._states.deliver_ends()
         record = self._record(watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started
-        return self._finish(history, dataclasses.replace(record, recipe=recipe, after=look.heads))
+        record = dataclasses.replace(record, recipe=recipe, after=look.heads, mattering=repair.mattering)
+        return self._finish(history, record)
 
     def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()

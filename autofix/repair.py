@@ -28,7 +28,6 @@ from autofix.feeding import as_tensor, forward, output_masks
 from autofix.initialization import is_trained_throughout
 from autofix.inspection import collect
 from autofix.judge import Judge, Outcome
-from autofix.loss_specs import LossSpec
 from autofix.minimize import minimize
 from autofix.monitor import LOOK_ROWS
 from autofix.probe import ProbeEngine
@@ -36,6 +35,7 @@ from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
 from autofix.search_space import SearchSpace, Values
 from autofix.settings import Settings
+from autofix.sound_losses import SoundLoss, task_kind
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
 
@@ -75,6 +75,7 @@ class Repair:
         trials: In the order they ran.
         references: Best first.
         findings: Likeliest first.
+        mattering: Names of the findings' causes that the recipe treats.
         left_out: Strategies not used, with the reason.
         initializations: Seeds of the initial weights that the final training may start from, best first.
         excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
@@ -88,6 +89,7 @@ class Repair:
     trials: tuple[TrialRecord, ...]
     references: tuple[Reference, ...]
     findings: tuple[Finding, ...]
+    mattering: tuple[str, ...]
     left_out: dict[str, str]
     initializations: tuple[int, ...]
     excused: tuple[int, ...]
@@ -101,7 +103,7 @@ class RepairShop:
     Args:
         model: Built and compiled, in the middle of its training. Put back as it was.
         data: The sample.
-        losses: The loss of each output.
+        sound: What each output is judged by.
         initial: The model's values when its training began.
         settings: How to work.
         console: Where progress is shown.
@@ -112,15 +114,17 @@ class RepairShop:
         self,
         model: keras.Model,
         data: TrainingData,
-        losses: Sequence[LossSpec | None],
+        sound: Sequence[SoundLoss],
         initial: Snapshot,
         settings: Settings,
         console: Console,
         budget_s: float,
     ) -> None:
         self._model = model
+        self._initial = initial
         x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array) for array in data.inputs])
         self._data = data = dataclasses.replace(data, masks=output_masks(model, x))
+        losses = [one.loss for one in sound]
         self._losses = [None if loss is None else loss.name for loss in losses]
         self._kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
         self._settings = settings
@@ -129,12 +133,18 @@ class RepairShop:
         self._has_references = False
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
-        self.engine = ProbeEngine(model, data, initial, keeps_trained=not self._begins_collapsed(initial, losses))
+        self.engine = ProbeEngine(model, data, initial, keeps_trained=not self._begins_collapsed(initial, sound))
         self.judge = Judge(
-            self.engine, data, losses, seed=settings.base_seed, accept=settings.accept, budget_s=budget_s
+            self.engine,
+            data,
+            losses,
+            seed=settings.base_seed,
+            accept=settings.accept,
+            budget_s=budget_s,
+            shapes=[one.shape or shape for one, shape in zip(sound, self.engine.output_shapes, strict=True)],
         )
 
-    def _begins_collapsed(self, initial: Snapshot, losses: Sequence[LossSpec | None]) -> bool:
+    def _begins_collapsed(self, initial: Snapshot, sound: Sequence[SoundLoss]) -> bool:
         """Whether the training goes on from an earlier one that had collapsed already.
 
         Then nothing in the network is worth keeping. Otherwise layers that were trained before, such as those of a
@@ -149,9 +159,11 @@ class RepairShop:
             outputs = forward(self._model, keras.tree.pack_sequence_as(self._data.x_structure, x))
         finally:
             current.restore()
-        for index, (output, loss) in enumerate(zip(keras.tree.flatten(outputs), losses, strict=True)):
+        for index, (output, one) in enumerate(zip(keras.tree.flatten(outputs), sound, strict=True)):
             mask, target = self._data.mask(index, rows), self._data.targets[index][rows]
-            if loss and assess(unmasked(mask, target), unmasked(mask, np.asarray(output)), loss).is_collapsed:
+            if one.loss is None:
+                continue
+            if one.shape or assess(unmasked(mask, target), unmasked(mask, np.asarray(output)), one.loss).is_collapsed:
                 return True
         return False
 
@@ -174,10 +186,11 @@ class RepairShop:
         pairs = zip(self._kinds, self._data.targets, strict=True)
         return ["other" if _is_among(target, self._data.inputs) else kind for kind, target in pairs]
 
-    def attempt(self, *, is_finite: bool = True) -> Repair:
+    def attempt(self, epoch_losses: Sequence[float] = (), *, is_finite: bool = True) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began.
 
         Args:
+            epoch_losses: Mean training loss of each epoch so far.
             is_finite: Whether the predictions that raised the suspicion are finite. Others are wrong after any step.
         """
         if self._data.n_training < MIN_ROWS:
@@ -187,14 +200,14 @@ class RepairShop:
         snapshot = Snapshot(self._model)
         try:
             with preserved_randomness(seed=self._settings.base_seed):
-                return self._attempt()
+                return self._attempt(epoch_losses)
         finally:
             snapshot.restore()
 
-    def _attempt(self) -> Repair:
+    def _attempt(self, epoch_losses: Sequence[float]) -> Repair:
         self._compare_with_references()
         with self._timed("evidence"):
-            evidence = self._collect()
+            evidence = self._collect(epoch_losses)
         findings = diagnose.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
@@ -212,6 +225,7 @@ class RepairShop:
             trials=tuple(self._records),
             references=self.judge.expectations.references,
             findings=findings,
+            mattering=() if chosen is None else space.treated(chosen.recipe),
             left_out=space.left_out,
             initializations=() if chosen is None else self._initializations(chosen),
             excused=() if chosen is None else self.judge.excused(),
@@ -219,8 +233,8 @@ class RepairShop:
             evidence=evidence,
         )
 
-    def _collect(self) -> Evidence:
-        evidence = collect(self._model, self._data, self._kinds)
+    def _collect(self, epoch_losses: Sequence[float]) -> Evidence:
+        evidence = collect(self._model, self._data, self._kinds, self._initial, epoch_losses)
         try:
             half, end = self.judge.control_at_half(), self.judge.control()
         except UNRUNNABLE:
@@ -234,12 +248,12 @@ class RepairShop:
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
-        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), {}, (), (), {})
+        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), (), {}, (), (), {})
 
     def _too_few_steps(self) -> Repair:
         steps = f"{self._data.total_steps} steps" if self._data.total_steps > 1 else "1 step"
         evidence = f"The training takes {steps}, too few to tell what it would come to: train for more epochs."
-        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), {}, (), (), {})
+        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), (), {}, (), (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         try:
@@ -393,15 +407,3 @@ def _architecture(model: keras.Model) -> str:
 def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
     """Whether a target is one of the inputs, as in an autoencoder."""
     return any(target.shape == array.shape and np.array_equal(target, array) for array in inputs)
-
-
-def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:
-    """The kind of task of an output, from its loss and its targets."""
-    if loss is None:
-        return "other"
-    if "categorical" in loss.name:
-        return "multiclass"
-    if "binary" in loss.name or "hinge" in loss.name:
-        width = int(np.prod(target.shape[1:]))
-        return "binary" if width == 1 else "multilabel"
-    return "regression" if target.dtype.kind in "fiu" else "other"

@@ -120,6 +120,11 @@ class SearchSpace:
         """Whether a strategy treats a confident finding."""
         return self._confidence(self.strategies[strategy]) >= CONFIDENT
 
+    def treated(self, recipe: Recipe) -> tuple[str, ...]:
+        """Names of the causes found that the strategies of a recipe treat."""
+        treats = {cause for name in recipe.strategies for cause in self.strategies[name].treats}
+        return tuple(finding.cause for finding in self._case.findings if finding.cause in treats)
+
     def _confidence(self, strategy: Strategy) -> float:
         return max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)
 

@@ -1,5 +1,6 @@
 """The watch inside the user's own run: the monitor of `autofix.fit`, which repairs where the public one warns."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.numpy_losses import loss_spec
 from autofix.repair import Repair, RepairShop
 from autofix.settings import MIN_BUDGET_S, Settings
+from autofix.sound_losses import SoundLoss, sound_losses
 from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
 
@@ -35,6 +37,7 @@ class Watch(CollapseMonitor):
         initial_values: What the repaired network may start from, best first; empty before a repair.
         suspected: The look that raised the suspicion.
         notes: What failed.
+        epoch_losses: Mean training loss of each epoch so far.
         watch_s: Seconds of the training until the suspicion.
         looks_s: Seconds spent in here, an attempt at a repair left out.
     """
@@ -52,8 +55,10 @@ class Watch(CollapseMonitor):
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
         self.initial_values: list[Sequence[Any]] = []
+        self._sound: list[SoundLoss] = []
         self.suspected: Look | None = None
         self.notes: list[str] = []
+        self.epoch_losses: list[float] = []
         self.watch_s = 0.0
         self.looks_s = 0.0
 
@@ -96,6 +101,10 @@ class Watch(CollapseMonitor):
             self._losses = self._reconstruction_losses()
         if len(self._losses) != len(self._targets):
             raise Unwatchable("the targets are not those of the outputs, one by one")
+        self._sound = sound_losses(self.model, data, self._losses)
+        # A loss for outputs of another shape can judge the repaired network only.
+        pairs = zip(self._losses, self._sound, strict=True)
+        self._losses = [loss if one.shape else one.loss for loss, one in pairs]
 
     def _reconstruction_losses(self) -> list[LossSpec | None]:
         """Without targets, outputs that are shaped like the inputs are compared with these."""
@@ -105,6 +114,7 @@ class Watch(CollapseMonitor):
         return [loss_spec("mean_squared_error")] * len(shapes)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch_losses.append(float((logs or {}).get("loss", math.nan)))
         self._guarded(self._end_epoch, epoch)
 
     def _end_epoch(self, epoch: int) -> None:
@@ -124,7 +134,7 @@ class Watch(CollapseMonitor):
         self.suspected = self.looks[-1]
         self._console.suspicion(describe(self.suspected))
         shop = self.shop or self._open_shop()
-        self.repair = shop.attempt(is_finite=all(head.is_finite for head in self.suspected.heads))
+        self.repair = shop.attempt(self.epoch_losses, is_finite=all(head.is_finite for head in self.suspected.heads))
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]
@@ -138,13 +148,14 @@ class Watch(CollapseMonitor):
         projected = self.watch_s / self.looks[-1].n_trained * self._epochs
         budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
         self.shop = RepairShop(
-            self.model, self._data, self._losses, self.initial, self._settings, self._console, budget_s
+            self.model, self._data, self._sound, self.initial, self._settings, self._console, budget_s
         )
         return self.shop
 
     def look_again(self) -> Look:
         """A look at the model as it is now, repaired."""
         self.watch_model()
+        self._losses = [one.loss for one in self._sound]
         self._look(self._last_epoch)
         return self.looks[-1]
 

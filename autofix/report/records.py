@@ -92,6 +92,7 @@ class RunRecord:
         before_epoch: The epoch of that look, counted from 1; 0 when nothing was looked at.
         after: The final model, one assessment an output; None unless repaired.
         findings: The causes, likeliest first.
+        mattering: Names of the causes that the smallest fix treats; empty unless repaired.
         references: The learners it was compared with, best first.
         trials: In the order they ran.
         recipe: The smallest fix; empty unless repaired.
@@ -107,6 +108,7 @@ class RunRecord:
     before_epoch: int = 0
     after: tuple[Assessment, ...] | None = None
     findings: tuple[Finding, ...] = ()
+    mattering: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
     recipe: Recipe = Recipe()
@@ -126,6 +128,7 @@ class RunRecord:
             "trials": [trial.to_dict() for trial in self.trials],
             "recipe": self.recipe.to_dict(),
             "notes": list(self.notes),
+            "mattering": list(self.mattering),
         }
 
     @classmethod
@@ -142,6 +145,7 @@ class RunRecord:
                 "trials": tuple(TrialRecord.from_dict(one) for one in values["trials"]),
                 "recipe": Recipe.from_dict(values["recipe"]),
                 "notes": tuple(values["notes"]),
+                "mattering": tuple(values["mattering"]),
             }
         )
 

@@ -16,7 +16,7 @@ from autofix.report.text import headline, render
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Strict JSON has no such numbers. Source: Protocol Buffers' JSON mapping writes them as these strings."""
 
-TEXT_FIELDS = frozenset({"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name"})
+TEXT_FIELDS = frozenset({"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"})
 """Fields that only ever hold text, where those strings stay strings."""
 
 
@@ -99,6 +99,11 @@ class Report:
     def departures(self) -> tuple[str, ...]:
         """What the user asked for that the fix overrules, in sentences; empty where it overrules nothing."""
         return self.record.recipe.departures
+
+    @property
+    def mattering(self) -> tuple[str, ...]:
+        """Names of the causes that the smallest fix treats: the fix holds without treating the others."""
+        return self.record.mattering
 
     @property
     def seconds(self) -> dict[str, float]:

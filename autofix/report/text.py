@@ -155,10 +155,15 @@ def _references(references: Sequence[Reference]) -> list[str]:
 
 
 def _findings(record: RunRecord) -> list[str]:
-    """The likeliest cause in full, others in one line each."""
+    """The likeliest cause in full, others in one line each; first those that the fix treats."""
     if record.verdict == "healthy" or not record.findings:
         return []
-    first, *others = (f"{finding.cause} ({finding.confidence:.0%}): {finding.evidence}" for finding in record.findings)
+    findings = sorted(record.findings, key=lambda finding: finding.cause not in record.mattering)
+    first, *others = (
+        f"{'' if not record.mattering or finding.cause in record.mattering else 'not needed: '}"
+        f"{finding.cause} ({finding.confidence:.0%}): {finding.evidence}"
+        for finding in findings
+    )
     return [*_clipped(_wrapped(first), 4, "report.findings has it all"), *_one_line(others)]
 
 

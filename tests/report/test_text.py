@@ -5,7 +5,7 @@ import pytest
 
 from autofix.assess import Assessment
 from autofix.recipe import Recipe
-from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetLearningRate
+from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetFitArgument, SetLearningRate
 from autofix.report.records import VERDICTS, Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import render
 
@@ -148,3 +148,27 @@ def test_long_code_stays_code_to_paste():
     compile("\n".join(code), "fix", "exec")
     assert any("mean=[12345.7" in line for line in code)
     assert code.count("# before the output layer") == 1
+
+
+def test_causes_that_the_fix_treats_come_first_and_the_others_are_marked():
+    findings = (Finding("dead_units", 0.9, "All."), Finding("learning_rate_too_high", 0.8, "It is 1."))
+    record = RunRecord("repaired", findings=findings, recipe=Recipe((RATE,)), mattering=("learning_rate_too_high",))
+    lines = [line for line in render(record).splitlines() if "%" in line]
+    assert lines == [
+        "cause     learning_rate_too_high (80%): It is 1.",
+        "          not needed: dead_units (90%): All.",
+    ]
+
+
+def test_a_fix_that_overrules_the_user_says_so_first():
+    longer = SetFitArgument("train_longer", name="epochs", value=300, was=100)
+    page = " ".join(render(RunRecord("repaired", recipe=Recipe((longer,)))).split())
+    assert page.startswith(
+        "autofix repaired: the fix changes what was asked for. It trains for 300 epochs in place of 100."
+    )
+
+
+def test_a_leak_is_not_called_a_repair():
+    trial_record = trial(1, 0.97, "accepted")
+    record = RunRecord("unrepaired", findings=(Finding("leaky_split", 1.0, "Copies."),), trials=(trial_record,))
+    assert "proves nothing" in render(record)
