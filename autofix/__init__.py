@@ -16,6 +16,7 @@ from autofix.errors import (
 )
 
 if TYPE_CHECKING:
+    from autofix.diagnosing import Diagnosis, diagnose
     from autofix.escalate import EscalationOracle, EscalationTuner
     from autofix.estimators import AutofixClassifier, AutofixRegressor
     from autofix.fitting import fit
@@ -37,12 +38,14 @@ _HOMES = {
     "AutofixRegressor": "autofix.estimators",
     "Case": "autofix.strategy",
     "CollapseMonitor": "autofix.monitor",
+    "Diagnosis": "autofix.diagnosing",
     "EscalationOracle": "autofix.escalate",
     "EscalationTuner": "autofix.escalate",
     "Recipe": "autofix.recipe",
     "Remedy": "autofix.remedy",
     "Report": "autofix.report",
     "Strategy": "autofix.strategy",
+    "diagnose": "autofix.diagnosing",
     "fit": "autofix.fitting",
     "strategy_names": "autofix.strategy",
 }
@@ -58,6 +61,7 @@ __all__ = [
     "CollapseMonitor",
     "CollapseWarning",
     "DataError",
+    "Diagnosis",
     "EscalationOracle",
     "EscalationTuner",
     "ModelError",
@@ -67,6 +71,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "UnrepairedError",
+    "diagnose",
     "fit",
     "strategy_names",
 ]

@@ -87,8 +87,7 @@ def _errors(labels: np.ndarray, inverse: np.ndarray, y: np.ndarray, rows: np.nda
     curves = [_curve(scaled, counts, means, one) for one in sorted({1, degree})]
     other = ~rows
     return [
-        float(((y[other] - fitted[inverse[other]]) ** 2).sum())
-        for fitted in (means, neighbours, curves[0], curves[-1])
+        float(((y[other] - fitted[inverse[other]]) ** 2).sum()) for fitted in (means, neighbours, curves[0], curves[-1])
     ]
 
 

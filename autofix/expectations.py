@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from autofix.assess import Assessment
+from autofix.dependence import dependence_p_value
 from autofix.evidence import ReferenceProfile
 from autofix.held_out import HeldOut
 from autofix.references import flatten_inputs, reference_predictions
@@ -27,14 +28,20 @@ SHARE_OF_BEST = 0.92
 learns from a hundred rows, but not by much."""
 
 
+MAX_TESTED_OUTPUTS = 4
+"""Outputs that are tested for any dependence on the inputs; each test takes 0.06 s."""
+
+
 class Expectations:
     """What can be expected of each judged output.
 
     Args:
         per_output: The references of each judged output; none where no reference learner can learn its task.
+        p_value: Of a permutation test for any dependence of the targets on the inputs; None where none ran.
     """
 
-    def __init__(self, per_output: Sequence[Sequence[Reference]]) -> None:
+    def __init__(self, per_output: Sequence[Sequence[Reference]], p_value: float | None = None) -> None:
+        self._p_value = p_value
         self._per_output = [tuple(sorted(found, key=lambda one: -one.skill)) for found in per_output]
 
     @property
@@ -61,6 +68,7 @@ class Expectations:
             linear=skills.get("linear"),
             nonlinear=max(nonlinear, default=None),
             best_lower=references[0].skill_lower if references else None,
+            p_value=self._p_value,
         )
 
     def of(self, index: int) -> Reference | None:
@@ -122,7 +130,24 @@ def measure(
     if any(array.dtype.kind not in "fiub" for array in inputs):
         return Expectations([()] * len(judged))
     table = flatten_inputs(inputs)
-    return Expectations([_references(held_out, index, kinds[index], shapes[index], table, seed) for index in judged])
+    p_values = [
+        _p_value(held_out, index, kinds[index], shapes[index], table, seed) for index in judged[:MAX_TESTED_OUTPUTS]
+    ]
+    return Expectations(
+        [_references(held_out, index, kinds[index], shapes[index], table, seed) for index in judged],
+        # One output that depends on the inputs is enough for there to be something to learn.
+        min((p_value for p_value in p_values if p_value is not None), default=None),
+    )
+
+
+def _p_value(
+    held_out: HeldOut, index: int, kind: str, shape: tuple[int, ...], table: np.ndarray, seed: int
+) -> float | None:
+    """Of a test for any dependence of the targets on the inputs, over all rows of the sample."""
+    targets = _reference_targets(held_out.data.targets[index], kind, shape)
+    if targets is None:
+        return None
+    return dependence_p_value(table, np.eye(shape[0])[targets] if kind == "multiclass" else targets, seed)
 
 
 def _references(

@@ -1,39 +1,72 @@
-"""Inspection: what is read off a live Keras model, as `Evidence`."""
+"""Inspection: what is read off a live Keras model, as `Evidence`. The model ends as it was."""
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
 from autofix import architecture, optimizers
 from autofix.data import TrainingData
-from autofix.evidence import Evidence, FitProfile, ModelProfile
+from autofix.evidence import CurveProfile, Evidence, FitProfile, ModelProfile
+from autofix.layer_facts import ACTIVATION_LAYERS
+from autofix.layer_profiles import Weights, profile_layers, weights_of, zero_share
+from autofix.measured_pass import Measurement, Pass
+from autofix.output_profiles import profile_outputs
 from autofix.profiles import profile_input, profile_target
+from autofix.state import Snapshot, preserved_randomness
 
 SCALE_FREE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adadelta", "Lion", "Adafactor", "Muon")
 """Optimizers that divide the scale of the gradient out (Kingma & Ba 2015, section 2, and kin)."""
 
-DEAD_ROWS = 256
-"""Rows that a unit must be zero for to be called dead."""
+CUTS_TO_ZERO = ("relu", "relu6")
+"""Activations that are exactly 0 below 0."""
+
+LIMITS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+T = TypeVar("T")
 
 
-def collect(model: keras.Model, data: TrainingData, kinds: Sequence[str]) -> Evidence:
+@dataclasses.dataclass(frozen=True)
+class _Moments:
+    """What was measured when the training began, and now."""
+
+    start: Pass
+    now: Pass
+    before: Weights
+    after: Weights
+
+
+def collect(
+    model: keras.Model,
+    data: TrainingData,
+    kinds: Sequence[str],
+    initial: Snapshot | None = None,
+    losses: Sequence[float] = (),
+) -> Evidence:
     """The evidence of a model in the middle of its training.
 
     Args:
-        model: Built and compiled. Not changed.
+        model: Built and compiled. Put back exactly as it was, with its optimizer and all random generators.
         data: The sample.
         kinds: The kind of task of each output, as in `TargetProfile`.
+        initial: The model's values when its training began; None where these are its values now.
+        losses: Mean training loss of each epoch so far.
 
     Returns:
-        Everything but the reference learners.
+        Everything but the reference learners. What cannot be measured is left at its default.
     """
     training = slice(0, data.n_training)
+    first_target = data.targets[0][training] if data.targets else None
+    moments = _measured(model, data, initial)
     return Evidence(
-        inputs=tuple(profile_input(array[training]) for array in data.inputs),
+        inputs=tuple(profile_input(array[training], first_target) for array in data.inputs),
         targets=tuple(profile_target(array[training], kind) for array, kind in zip(data.targets, kinds, strict=False)),
-        model=profile_model(model, data),
+        model=_profile_model(model, data, moments),
         fit=FitProfile(
             data.n_rows,
             data.batch_size,
@@ -44,15 +77,74 @@ def collect(model: keras.Model, data: TrainingData, kinds: Sequence[str]) -> Evi
             data.can_regroup,
             data.sample_weights is not None,
         ),
+        curve=_profile_curve(moments, losses),
     )
 
 
 def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
-    """Facts about the network and its optimizer."""
+    """Facts about the network and its optimizer, as at the beginning of a training.
+
+    Args:
+        model: As for `collect`.
+        data: The sample.
+    """
+    return _profile_model(model, data, _measured(model, data, None))
+
+
+def _measured(model: keras.Model, data: TrainingData, initial: Snapshot | None) -> _Moments:
+    with _undisturbed(model):
+        measurement = _attempt(lambda: Measurement(model, data), None)
+
+        def take() -> Pass:
+            return measurement.take() if measurement is not None else Pass()
+
+        no_weights: Weights = {}
+        now, after = take(), _attempt(lambda: weights_of(model), no_weights)
+        if initial is None:
+            return _Moments(now, now, after, after)
+        initial.restore()
+        return _Moments(take(), now, _attempt(lambda: weights_of(model), no_weights), after)
+
+
+@contextlib.contextmanager
+def _undisturbed(model: keras.Model) -> Iterator[None]:
+    """Puts the model, its optimizer and the random generators back."""
+    current = Snapshot(model)
+    try:
+        with preserved_randomness(), warnings.catch_warnings():
+            # Keras has warned in the training of whatever there is to warn of.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        current.restore()
+
+
+def _attempt(measure: Callable[[], T], otherwise: T) -> T:
+    """A measurement, or its default where it fails: no fact about a network is worth the training."""
+    try:
+        return measure()
+    except Exception:  # noqa: BLE001 - Keras trains networks of forms that nobody foresees
+        return otherwise
+
+
+def _profile_curve(moments: _Moments, losses: Sequence[float]) -> CurveProfile:
+    start, now = moments.start, moments.now
+    return CurveProfile(
+        losses=tuple(float(loss) if math.isfinite(loss) else math.nan for loss in losses),
+        data_loss=now.data_loss,
+        penalty=now.penalty,
+        start_data_loss=start.data_loss,
+        start_penalty=start.penalty,
+        has_nonfinite_weights=not all(np.isfinite(values).all() for values in moments.after.values()),
+    )
+
+
+def _profile_model(model: keras.Model, data: TrainingData, moments: _Moments) -> ModelProfile:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     schedule = optimizers.schedule_of(optimizer)
     layers = model._flatten_layers(include_self=False)
     why_no_edit = architecture.why_not_rebuilt(model)
+    y = keras.tree.pack_sequence_as(data.y_structure, data.targets)
     return ModelProfile(
         optimizer=type(optimizer).__name__,
         learning_rate=_initial_rate(optimizer, schedule),
@@ -66,7 +158,10 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
         why_no_edit=why_no_edit,
         can_insert=architecture.can_insert(model),
         output_activations=_output_activations(model),
-        dead_share=_dead_share(model, data),
+        dead_share=_attempt(lambda: _dead_share(model, moments.now), 0.0),
+        outputs=_attempt(lambda: profile_outputs(model, moments.now, y), ()),
+        layers=_attempt(lambda: profile_layers(model, moments.start, moments.now, moments.before, moments.after), ()),
+        is_clipped=any(getattr(optimizer, limit, None) for limit in LIMITS),
     )
 
 
@@ -96,8 +191,9 @@ def _can_rescale(schedule: Any) -> bool:
 
 def _activation_name(layer: Any) -> str | None:
     """Name of a layer's activation, or None when it has none."""
-    if isinstance(layer, keras.layers.ReLU | keras.layers.LeakyReLU | keras.layers.Softmax | keras.layers.ELU):
-        return type(layer).__name__.lower()
+    for kind, name in ACTIVATION_LAYERS.items():
+        if isinstance(layer, kind):
+            return name
     activation = getattr(layer, "activation", None)
     return getattr(activation, "__name__", None) if activation is not None else None
 
@@ -124,14 +220,8 @@ def _output_activations(model: keras.Model) -> tuple[str, ...]:
     return tuple(_activation_name(layer) or ("linear" if layer.weights else "unknown") for layer in last)
 
 
-def _dead_share(model: keras.Model, data: TrainingData) -> float:
+def _dead_share(model: keras.Model, now: Pass) -> float:
     """The largest share of always-zero units over the hidden ReLU layers."""
-    if not architecture.can_edit(model) or len(data.inputs) != 1:
-        return 0.0
-    hidden = [layer for layer in model.layers if _activation_name(layer) == "relu" and layer not in _last_layers(model)]
-    if not hidden:
-        return 0.0
-    rows = data.watch_rows(DEAD_ROWS)
-    outputs = keras.Model(model.inputs, [layer.output for layer in hidden])([data.inputs[0][rows]], training=False)
-    arrays = [np.asarray(array).reshape(-1, array.shape[-1]) for array in keras.tree.flatten(outputs)]
-    return max(float((array == 0).all(axis=0).mean()) for array in arrays)
+    last = [id(layer) for layer in _last_layers(model)]
+    activities = [activity for key, activity in now.activities.items() if key not in last]
+    return max((zero_share(one) for one in activities if one.activation in CUTS_TO_ZERO), default=0.0)

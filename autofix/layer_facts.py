@@ -10,8 +10,10 @@ from autofix import architecture
 
 ARGUMENTS = (
     *("activation", "recurrent_activation"),
-    *("kernel_initializer", "recurrent_initializer", "depthwise_initializer", "bias_initializer"),
-    *("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer", "bias_regularizer"),
+    *("kernel_initializer", "recurrent_initializer", "depthwise_initializer", "pointwise_initializer"),
+    *("embeddings_initializer", "bias_initializer"),
+    *("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer", "pointwise_regularizer"),
+    *("bias_regularizer",),
     *("embeddings_regularizer", "gamma_regularizer", "beta_regularizer", "activity_regularizer"),
     *("rate", "dropout", "recurrent_dropout", "stddev"),
     "trainable",
@@ -29,9 +31,20 @@ ACTIVATION_LAYERS = {
 }
 
 ACTIVATION_OPERATIONS = {
-    **{"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax"},
-    **{"LeakyRelu": "leaky_relu", "Elu": "elu", "Selu": "selu", "Gelu": "gelu", "Silu": "silu"},
-    **{"Softplus": "softplus", "Softsign": "softsign", "HardSigmoid": "hard_sigmoid", "Exp": "exponential"},
+    "Elu": "elu",
+    "Exp": "exponential",
+    "Gelu": "gelu",
+    "HardSigmoid": "hard_sigmoid",
+    "LeakyRelu": "leaky_relu",
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Selu": "selu",
+    "Sigmoid": "sigmoid",
+    "Silu": "silu",
+    "Softmax": "softmax",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
 }
 """Functions of `keras.ops` in a functional model, by the class that Keras wraps each in."""
 
@@ -69,7 +82,9 @@ def activation_name(operation: Any) -> str:
 def is_activation(operation: Any) -> bool:
     """Whether it is nothing but an activation."""
     kinds = (*ACTIVATION_LAYERS, keras.layers.Activation)
-    return isinstance(operation, kinds) or (not isinstance(operation, keras.layers.Layer) and activation_name(operation) != "")
+    return isinstance(operation, kinds) or (
+        not isinstance(operation, keras.layers.Layer) and activation_name(operation) != ""
+    )
 
 
 def inner_graph(model: Any) -> Any:

@@ -62,7 +62,8 @@ def loss_forms(model: keras.Model, y: Any) -> list[tuple[str, bool]]:
     """Keras' name of the loss of each output, and whether it takes logits; empty and False without a loss.
 
     Args:
-        model: As for `head_losses`, as is `y`.
+        model: As for `head_losses`.
+        y: As for `head_losses`.
 
     Example:
 

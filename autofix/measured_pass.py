@@ -1,4 +1,4 @@
-"""A measured pass: what every layer puts out on a few rows, the loss, and its gradients. Leaves no trace in the model."""
+"""A measured pass: what every layer puts out on a few rows, the loss, its gradients. The model keeps no trace of it."""
 
 import contextlib
 import dataclasses
@@ -231,7 +231,7 @@ class _Recorder:
 
 def _operations(model: Any) -> Iterator[tuple[Any, tuple[int | None, ...]]]:
     """Every operation of a network with the shape of its first output."""
-    for node in inner_graph(model)._nodes:
+    for node in [node for nodes in inner_graph(model)._nodes_by_depth.values() for node in nodes]:
         operation = node.operation
         if isinstance(operation, keras.Model) and architecture.can_edit(operation):
             yield from _operations(operation)

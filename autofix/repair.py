@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autofix import diagnose
+from autofix import causes
 from autofix.alignment import unmasked
 from autofix.assess import Assessment, assess
 from autofix.console import Console
@@ -208,7 +208,7 @@ class RepairShop:
         self._compare_with_references()
         with self._timed("evidence"):
             evidence = self._collect(epoch_losses)
-        findings = diagnose.rank(evidence)
+        findings = causes.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
             self._escalate(space)

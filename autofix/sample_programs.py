@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from autofix.causes import rank
 from autofix.data import TrainingData
-from autofix.diagnose import rank
 from autofix.evidence import CurveProfile
 from autofix.inspection import collect
 from autofix.strategy import Case

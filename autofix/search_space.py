@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from autofix.diagnose import CONFIDENT
+from autofix.causes import CONFIDENT
 from autofix.errors import StrategyError
 from autofix.recipe import Recipe
 from autofix.strategy import LADDER, Case, Strategy

@@ -273,7 +273,7 @@ class StreamSource(_Sampled):
             n_rows=max(leaves.n_rows, steps * batch_size) if steps > len(batches) else leaves.n_rows,
             batch_size=batch_size,
             steps_per_epoch=steps,
-            shuffle=not any(_drifts(target) for target in leaves.targets),
+            shuffle=not any(drifts(target) for target in leaves.targets),
             source=self._stream.kind,
             can_regroup=self._stream.kind == "dataset" and not self._arguments["steps_per_epoch"],
         )
@@ -310,7 +310,7 @@ def open_source(model: keras.Model, arguments: Arguments, seed: int) -> Source:
         return Unwatched(model, arguments, seed, str(reason))
 
 
-def _drifts(target: np.ndarray) -> bool:
+def drifts(target: np.ndarray) -> bool:
     """Whether rows that follow each other have like targets, as they would in a stream that nobody shuffled."""
     is_class = target.dtype.kind in "iub" or (target.ndim > 1 and target.shape[-1] > 1)
     return order_drift(target.reshape(len(target), -1), is_class=is_class) >= STRONG_DRIFT

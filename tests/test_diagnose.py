@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from autofix.diagnose import rank
+from autofix.causes import rank
 from autofix.evidence import Evidence, FitProfile, InputProfile, ModelProfile, ReferenceProfile, TargetProfile
 
 
