@@ -25,8 +25,8 @@ from autofix.inspection import collect
 from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 from autofix.monitor import LOOK_ROWS
-from autofix.repair import task_kind
 from autofix.report.records import Finding, Reference
+from autofix.sound_losses import task_kind
 from autofix.sources import Unwatchable, drifts, open_source
 from autofix.state import preserved_randomness
 

@@ -13,6 +13,16 @@ from autofix.losses import loss_forms
 from autofix.measured_pass import Pass
 
 
+def outputs_of(model: keras.Model, y: object) -> tuple[OutputProfile, ...]:
+    """One profile an output of what can be told without predictions; none for models that cannot be edited.
+
+    Args:
+        model: Built and compiled. Not changed.
+        y: Targets, a tree like the outputs.
+    """
+    return profile_outputs(model, Pass(), y) if architecture.can_edit(model) else ()
+
+
 def profile_outputs(model: keras.Model, measured: Pass, y: object) -> tuple[OutputProfile, ...]:
     """One profile an output; none where the outputs, or their losses, cannot be told apart.
 
@@ -30,7 +40,7 @@ def profile_outputs(model: keras.Model, measured: Pass, y: object) -> tuple[Outp
     profiles = []
     for index, (shape, (loss, from_logits)) in enumerate(zip(shapes, forms, strict=True)):
         head = head_of(model, index) if can_edit else Head(None, "unknown", is_top_level=False)
-        prediction = measured.predictions[index] if index < len(measured.predictions) else np.empty((0, *shape))
+        prediction = measured.predictions[index] if index < len(measured.predictions) else np.empty(0)
         low, high = _range(prediction)
         profiles.append(
             OutputProfile(

@@ -28,7 +28,7 @@ LAYERS = (
     {"measured_pass"},
     {"layer_profiles"},
     {"output_profiles"},
-    {"inspection"},
+    {"inspection", "sound_losses"},
     {"probe"},
     {"assess", "class_outputs"},
     {"held_out"},

@@ -16,7 +16,9 @@ from autofix.report.text import headline, render
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Strict JSON has no such numbers. Source: Protocol Buffers' JSON mapping writes them as these strings."""
 
-TEXT_FIELDS = frozenset({"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"})
+TEXT_FIELDS = frozenset(
+    {"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"}
+)
 """Fields that only ever hold text, where those strings stay strings."""
 
 
@@ -201,7 +203,12 @@ def _encoded(value: Any) -> Any:
 def _decoded(value: Any) -> Any:
     """The non-finite numbers put back, outside the fields of text."""
     if isinstance(value, dict):
-        return {key: item if key in TEXT_FIELDS else _decoded(item) for key, item in value.items()}
+        return {key: item if _is_text(key, item) else _decoded(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return NON_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def _is_text(key: str, value: Any) -> bool:
+    # The evidence of a finding is a sentence, that of a run a dictionary of numbers.
+    return key in TEXT_FIELDS and not isinstance(value, dict)
