@@ -68,6 +68,7 @@ class EscalationOracle(keras_tuner.Oracle):
         rungs: The strategies that each rung adds.
         max_trials: Most trials, the control arm included.
         trials_a_rung: Most trials on one rung.
+        n_likely: How many of the first rungs treat likely causes.
         seed: KerasTuner's; the proposals are deterministic.
     """
 
@@ -77,6 +78,7 @@ class EscalationOracle(keras_tuner.Oracle):
         rungs: Sequence[tuple[str, ...]],
         max_trials: int,
         trials_a_rung: int = TRIALS_A_RUNG,
+        n_likely: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -94,6 +96,7 @@ class EscalationOracle(keras_tuner.Oracle):
         self._space = space
         self._rungs = list(rungs)
         self._trials_a_rung = trials_a_rung
+        self._n_likely = n_likely
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         proposal = None if self.is_stopped else self._next()
@@ -121,19 +124,30 @@ class EscalationOracle(keras_tuner.Oracle):
         return None
 
     def _candidates(self, rung: int) -> Iterator[Proposal]:
-        """What a rung may try, in order: everything together, the best with what is new, then sweeps."""
+        """What a rung may try, in order: combinations with what is new, what is likely alone, then sweeps."""
         active = [name for group in self._rungs[:rung] for name in group]
         new = self._rungs[rung - 1]
         best = self._best(range(1, rung + 1))
         pinned = best.values if best else {}
-        together = {**self._space.defaults(active), **{k: v for k, v in pinned.items() if k.split("/")[0] in active}}
-        yield self._proposal(rung, active, together)
-        if best is not None:
-            kept = [name for name in active if name in best.recipe.strategies or name in new]
-            yield self._proposal(rung, kept, together)
+        settings = {**self._space.defaults(active), **{k: v for k, v in pinned.items() if k.split("/")[0] in active}}
+        for strategies in self._combinations(rung, active, new):
+            yield self._proposal(rung, strategies, settings)
         # What is as likely as this comes first: a sweep of one setting takes as long as many rungs.
-        if not (rung < len(self._rungs) and all(self._space.is_likely(name) for name in self._rungs[rung])):
+        if not rung < self._n_likely:
             yield from self._sweeps(rung, best)
+
+    def _combinations(self, rung: int, active: Sequence[str], new: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Sets of strategies: all so far, those of the best before this rung with the new ones, likely ones alone."""
+        before = self._best(range(rung))  # the control arm is among them: what did no better than that is left out
+        kept = before.recipe.strategies if before else ()
+        added = [name for name in active if name in kept or name in new]
+        if rung > self._n_likely:
+            yield added
+            yield active
+            return
+        yield active
+        yield added
+        yield from ([name] for name in new)
 
     def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
         """One setting changed at a time around the best; settings that need a new compilation come last."""

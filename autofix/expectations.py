@@ -85,11 +85,9 @@ class Expectations:
         return bool(self._per_output[index]) and not self.has_skill(index)
 
     def far_exceeds(self, index: int, head: Assessment) -> bool:
-        """Whether there is skill to be had, and an output has less than half of it."""
-        expected = self.of(index)
-        if expected is None or expected.skill_lower <= FLOOR:
-            return False
-        return (head.skill_upper if head.is_finite else 0.0) < WEAK_SHARE * expected.skill_lower
+        """Whether there is skill to be had, and an output has less than half of what the best reference has."""
+        best = max((one.skill_lower for one in self._per_output[index]), default=0.0)
+        return best > FLOOR and (head.skill_upper if head.is_finite else 0.0) < WEAK_SHARE * best
 
     def is_short(self, index: int, head: Assessment) -> bool:
         """Whether an output with some skill is far short of what is to be had."""
@@ -97,7 +95,7 @@ class Expectations:
         if expected is None:
             return False
         tolerated = max(SHORTFALL * (1.0 - expected.skill_lower), AS_GOOD_AS_PERFECT)
-        return 1.0 - head.skill_upper > tolerated or head.skill_upper < WEAK_SHARE * expected.skill_lower
+        return 1.0 - head.skill_upper > tolerated or self.far_exceeds(index, head)
 
     def is_reached(self, index: int, head: Assessment, accept: float) -> bool:
         """Whether an output is as good as the references let expect.

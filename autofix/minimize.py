@@ -8,7 +8,12 @@ from autofix.judge import Judge, Outcome
 from autofix.recipe import Recipe
 
 
-def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool, float], None]) -> Outcome:
+def minimize(
+    judge: Judge,
+    outcome: Outcome,
+    on_trial: Callable[[Outcome, bool, float], None],
+    likelihood: Callable[[Recipe], float] = len,
+) -> Outcome:
     """Drops remedies one at a time, then in pairs, for as long as what is left is proven and as good.
 
     This is the greedy half of delta debugging (Zeller & Hildebrandt 2002): the result has no single remedy, and no
@@ -18,18 +23,23 @@ def minimize(judge: Judge, outcome: Outcome, on_trial: Callable[[Outcome, bool, 
         judge: Runs and compares the recipes.
         outcome: Of the accepted recipe, repeat 0.
         on_trial: Called with each smaller recipe's outcome, whether it was kept, and its seconds.
+        likelihood: How likely what a recipe treats is the cause: decides between recipes that are practically as good.
 
     Returns:
         The outcome of the smallest recipe.
     """
     best = outcome
-    while (smaller := _best_smaller(judge, best, outcome, on_trial)) is not None:
+    while (smaller := _best_smaller(judge, best, outcome, on_trial, likelihood)) is not None:
         best = smaller
     return best
 
 
 def _best_smaller(
-    judge: Judge, current: Outcome, accepted: Outcome, on_trial: Callable[[Outcome, bool, float], None]
+    judge: Judge,
+    current: Outcome,
+    accepted: Outcome,
+    on_trial: Callable[[Outcome, bool, float], None],
+    likelihood: Callable[[Recipe], float],
 ) -> Outcome | None:
     for n_dropped in (1, 2):
         kept = []
@@ -43,7 +53,7 @@ def _best_smaller(
             if keeps:
                 kept.append(candidate)
         if kept:
-            return max(kept, key=lambda candidate: candidate.skill)
+            return max(kept, key=lambda candidate: (likelihood(candidate.recipe), candidate.skill))
     return None
 
 

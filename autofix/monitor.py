@@ -38,6 +38,11 @@ WEAK_SKILL = 0.2
 reference learners find more. A linear network of 3 weights fits 0.15 into 100 rows of a relation it cannot express."""
 
 
+WEAK_AT_END = 0.5
+"""The same at the end of the training, when no more skill is to come: a network that makes less than half of what
+reference learners make of the same rows has less than this, whatever these reach."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Look:
     """What was seen at one epoch.
@@ -46,11 +51,13 @@ class Look:
         epoch: Counted from 1.
         heads: One assessment an output that has a loss.
         first_epoch: The training's `initial_epoch`.
+        is_last: Whether the training ends here.
     """
 
     epoch: int
     heads: tuple[Assessment, ...]
     first_epoch: int = 0
+    is_last: bool = False
 
     @property
     def n_trained(self) -> int:
@@ -70,7 +77,8 @@ class Look:
     @property
     def is_weak(self) -> bool:
         """Whether any output has so little skill that it is worth asking what there is to be had."""
-        return any(not head.is_finite or head.skill < WEAK_SKILL for head in self.heads)
+        enough = WEAK_AT_END if self.is_last else WEAK_SKILL
+        return any(not head.is_finite or head.skill < enough for head in self.heads)
 
 
 def is_due(look: Look, epochs: int, *, is_last: bool) -> bool:
@@ -148,7 +156,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             return
         is_last = self._is_last(epoch)
         if is_last or _is_power(epoch + 1 - (self._first_epoch or 0), LOOK_FACTOR):
-            self._look(epoch + 1)
+            self._look(epoch + 1, is_last=is_last)
             if is_suspicious(self.looks, self._epochs, is_last=is_last):
                 self.suspect()
             elif self.looks[-1].is_weak and is_due(self.looks[-1], self._epochs, is_last=is_last):
@@ -210,7 +218,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         predict = functools.partial(forward, self.model)
         self._predict = predict if self.model.run_eagerly else _traced(predict)
 
-    def _look(self, epoch: int) -> None:
+    def _look(self, epoch: int, *, is_last: bool) -> None:
         outputs = self._predict(self._x)
         predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
         heads = tuple(
@@ -226,7 +234,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             )
             if loss is not None
         )
-        self.looks.append(Look(epoch, heads, self._first_epoch or 0))
+        self.looks.append(Look(epoch, heads, self._first_epoch or 0, is_last))
 
     def _names(self) -> list[str]:
         """Names of the outputs for messages."""

@@ -22,7 +22,7 @@ from autofix.escalate import (
     EscalationTuner,
     fingerprint,
 )
-from autofix.evidence import Evidence
+from autofix.evidence import CurveProfile, Evidence
 from autofix.expectations import FLOOR
 from autofix.feeding import as_tensor, forward, output_masks
 from autofix.initialization import is_trained_throughout
@@ -207,7 +207,10 @@ class RepairShop:
     def _attempt(self, epoch_losses: Sequence[float]) -> Repair:
         self._compare_with_references()
         with self._timed("evidence"):
-            evidence = self._collect(epoch_losses)
+            evidence = collect(self._model, self._data, self._kinds, self._initial, epoch_losses)
+        with self._timed("trials"):
+            curve = self._measure_control(evidence.curve)
+        evidence = dataclasses.replace(evidence, references=self.judge.expectations.profile, curve=curve)
         findings = causes.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
@@ -217,7 +220,7 @@ class RepairShop:
                 findings, chosen = (LEAK, *findings), None
         if chosen is not None:
             with self._timed("minimize"):
-                chosen = minimize(self.judge, chosen, self._record_smaller)
+                chosen = minimize(self.judge, chosen, self._record_smaller, space.confidence)
         return Repair(
             outcome=chosen,
             is_false_alarm=self._is_false_alarm,
@@ -233,18 +236,13 @@ class RepairShop:
             evidence=evidence,
         )
 
-    def _collect(self, epoch_losses: Sequence[float]) -> Evidence:
-        evidence = collect(self._model, self._data, self._kinds, self._initial, epoch_losses)
+    def _measure_control(self, curve: CurveProfile) -> CurveProfile:
+        """The control arm at half of its steps and at their end, which tells whether more steps would help."""
         try:
             half, end = self.judge.control_at_half(), self.judge.control()
         except UNRUNNABLE:
-            half = end = None
-        curve = dataclasses.replace(
-            evidence.curve,
-            half_skill=half.skill if half else None,
-            end_skill=end.skill if half and end else None,
-        )
-        return dataclasses.replace(evidence, references=self.judge.expectations.profile, curve=curve)
+            return curve
+        return curve if half is None else dataclasses.replace(curve, half_skill=half.skill, end_skill=end.skill)
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
@@ -270,6 +268,7 @@ class RepairShop:
             rungs,
             max_trials=self._settings.max_trials,
             trials_a_rung=HOPELESS_TRIALS_A_RUNG if is_hopeless else TRIALS_A_RUNG,
+            n_likely=space.n_likely(order),
             seed=seed + 1,
         )
         tuner = EscalationTuner(

@@ -12,7 +12,7 @@ from autofix.errors import StrategyError
 from autofix.recipe import Recipe
 from autofix.strategy import LADDER, Case, Strategy
 
-NEAR_THE_LIKELIEST = 0.1
+NEAR_THE_LIKELIEST = 0.02
 """Causes whose confidence is this near to the likeliest one's are as likely, and treated with it."""
 
 Values = dict[str, Any]
@@ -116,14 +116,22 @@ class SearchSpace:
         rest = [name for group in others for name in group if not self.strategies[name].recompiles]
         return [group for group in (first, tuple(rest)) if group]
 
-    def is_likely(self, strategy: str) -> bool:
-        """Whether a strategy treats a confident finding."""
-        return self._confidence(self.strategies[strategy]) >= CONFIDENT
+    def n_likely(self, order: str) -> int:
+        """How many of the first rungs of an order treat confident findings; none where the order is not by evidence."""
+        if order != "evidence":
+            return 0
+        return sum(
+            all(self._confidence(self.strategies[name]) >= CONFIDENT for name in rung) for rung in self.rungs(order)
+        )
 
     def treated(self, recipe: Recipe) -> tuple[str, ...]:
         """Names of the causes found that the strategies of a recipe treat."""
         treats = {cause for name in recipe.strategies for cause in self.strategies[name].treats}
         return tuple(finding.cause for finding in self._case.findings if finding.cause in treats)
+
+    def confidence(self, recipe: Recipe) -> float:
+        """How likely the causes are that a recipe treats: the sum over its strategies."""
+        return sum(self._confidence(self.strategies[name]) for name in recipe.strategies)
 
     def _confidence(self, strategy: Strategy) -> float:
         return max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)

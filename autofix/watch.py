@@ -156,7 +156,7 @@ class Watch(CollapseMonitor):
         """A look at the model as it is now, repaired."""
         self.watch_model()
         self._losses = [one.loss for one in self._sound]
-        self._look(self._last_epoch)
+        self._look(self._last_epoch, is_last=True)
         return self.looks[-1]
 
     def _guarded(self, step: Any, *arguments: Any) -> None:

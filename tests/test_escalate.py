@@ -144,9 +144,23 @@ def test_good_settings_are_pinned_on_the_next_rung():
 
 
 def test_a_strategy_that_hurts_is_left_out_of_the_sweeps():
-    judge = ToyJudge(lambda values: 0.5 - 0.1 * values.get("green/value", 0))
+    judge = ToyJudge(lambda values: 0.1 * values.get("blue/value", 0) - 0.1 * values.get("green/value", 0))
     search(judge)
-    assert (3, ("blue", "red"), {"blue/value": 1, "red/value": 1}) in judge.tried
+    assert (3, ("blue", "red"), {"blue/value": 3, "red/value": 1}) in judge.tried
+
+
+def test_what_is_no_better_than_the_control_arm_is_left_out_of_the_next_rung():
+    judge = ToyJudge(lambda values: -0.1 * values.get("blue/value", 0))
+    search(judge)
+    assert next(names for rung, names, _ in judge.tried if rung == 2) == ("green",)
+
+
+def test_likely_strategies_are_tried_together_and_then_alone():
+    findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
+    space = space_of(findings=findings)
+    judge = ToyJudge(lambda values: 0.1 * values.get("red/value", 0))
+    search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
+    assert [names for rung, names, _ in judge.tried if rung < 3][:4] == [(), ("red",), ("blue", "red"), ("blue",)]
 
 
 def test_every_setting_is_swept_and_nothing_is_tried_twice():
@@ -233,9 +247,9 @@ def test_the_ladder_is_a_fixed_order():
 def test_evidence_begins_with_all_that_treat_confident_findings_and_goes_on_by_confidence():
     findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_green", 0.3, "")]
     assert space_of(findings=findings).rungs("evidence") == [("red",), ("green",), ("blue",)]
-    findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_blue", 0.8, "")]
+    findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_blue", 0.89, "")]
     assert space_of(findings=findings).rungs("evidence") == [("red", "blue"), ("green",)]
-    findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
+    findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_blue", 0.8, "")]
     assert space_of(findings=findings).rungs("evidence") == [("red",), ("blue",), ("green",)]
 
 
@@ -271,7 +285,7 @@ def test_sweeps_wait_for_what_is_as_likely():
     findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
     space = space_of(findings=findings)
     judge = ToyJudge(total)
-    search(judge, space, rungs=space.rungs("evidence"))
+    search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
     assert [rung for rung, _, _ in judge.tried][:3] == [0, 1, 2]
 
 

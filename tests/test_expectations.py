@@ -85,6 +85,7 @@ def test_far_exceeded_is_an_output_with_less_than_half_of_what_is_to_be_had():
     assert not found.far_exceeds(0, head(0.6))
     assert not found.far_exceeds(1, head(0.0))
     assert not found.far_exceeds(2, head(0.0))
+    assert Expectations([[reference(0.1), reference(0.2), reference(0.9)]]).far_exceeds(0, head(0.2))
 
 
 @pytest.mark.parametrize(("to_be_had", "skill", "is_short"), [(0.9, 0.7, False), (0.98, 0.7, True), (0.9, 0.3, True)])
