@@ -178,6 +178,10 @@ class SetFitArgument(Remedy):
         return [f"dataset = dataset.unbatch().shuffle({SHUFFLE_BUFFER_ROWS}).batch({self.rebatches})"]
 
 
+_RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""Arguments that say how much a layer drops, or how much noise it adds."""
+
+
 class LayerChange(NamedTuple):
     """Another value for one argument of a layer's constructor.
 
@@ -217,7 +221,7 @@ class ChangeLayers(Remedy):
 
     def departure(self) -> str:
         unfrozen = [change.layer for change in self.changes if change.argument == "trainable" and change.value]
-        relaxed = [c.layer for c in self.changes if c.argument.endswith("_regularizer") or c.argument == "rate"]
+        relaxed = [c.layer for c in self.changes if c.argument.endswith("_regularizer") or c.argument in _RATES]
         parts = []
         if unfrozen:
             parts.append(f"It trains layers that were frozen: {', '.join(unfrozen)}.")

@@ -23,6 +23,10 @@ KINDS = ("BatchNormalization", "LayerNormalization")
 SMALL_BATCH = 8
 """Statistics of batches below this are too noisy (Wu & He, "Group normalization", 2018, figure 1)."""
 
+SHORT_TRAINING_STEPS = 1000
+"""Keras averages batch statistics for prediction with a momentum of 0.99: in a shorter training, and through several
+layers, they still lag behind."""
+
 NARROW = 4
 """Layer normalisation makes the values of a row 0 on average: of fewer than this many, too little is left."""
 
@@ -49,7 +53,8 @@ class NormalizeLayers(Strategy):
         if not after:
             return None
         kinds = [kind for kind in KINDS if kind == "BatchNormalization" or all(one.units >= NARROW for one in after)]
-        if case.evidence.fit.batch_size < SMALL_BATCH:
+        fit = case.evidence.fit
+        if fit.batch_size < SMALL_BATCH or fit.total_steps < SHORT_TRAINING_STEPS:
             kinds.reverse()
         kind = str(hp.Choice("layer", kinds, ordered=False)) if len(kinds) > 1 else kinds[0]
         return NormalizeLayersRemedy(self.name, layer=kind, after=tuple(layer.name for layer in after))

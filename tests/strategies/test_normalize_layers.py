@@ -2,9 +2,11 @@ import pytest
 
 from tests.strategies.records import case, layer, prescribe, settings
 
+LONG = {"total_steps": 5000}
+
 
 def test_hidden_dense_and_convolutional_layers_are_normalised():
-    program = case(layer("conv", kind="Conv2D"), layer("hidden"), layer("out", is_output=True, units=1))
+    program = case(layer("conv", kind="Conv2D"), layer("hidden"), layer("out", is_output=True, units=1), fit=LONG)
     remedy = prescribe("normalize_layers", program)
     assert (remedy.layer, remedy.after) == ("BatchNormalization", ("conv", "hidden"))
     assert prescribe("normalize_layers", program, layer="LayerNormalization").layer == "LayerNormalization"
@@ -35,6 +37,7 @@ def test_rows_of_a_few_values_are_not_normalised_each():
     assert settings("normalize_layers", case(layer("narrow", units=2))) == {}
 
 
-def test_small_batches_are_tried_with_layer_normalisation_first():
-    program = case(layer("a"), fit={"batch_size": 2})
+@pytest.mark.parametrize("fit", [{**LONG, "batch_size": 2}, {**LONG, "total_steps": 200}])
+def test_small_batches_and_short_trainings_are_tried_with_layer_normalisation_first(fit):
+    program = case(layer("a"), fit=fit)
     assert settings("normalize_layers", program) == {"layer": ["LayerNormalization", "BatchNormalization"]}

@@ -17,7 +17,9 @@ def test_heavy_dropout_becomes_light_or_none():
 
 def test_dropout_inside_recurrent_layers_and_noise_are_lowered_too():
     for argument in ("dropout", "recurrent_dropout", "stddev"):
-        assert changes(prescribe("relax_regularization", case(dropout(0.9, argument)))) == {("d", argument): 0.2}
+        remedy = prescribe("relax_regularization", case(dropout(0.9, argument)))
+        assert changes(remedy) == {("d", argument): 0.2}
+        assert remedy.departure() == "It weakens the regularisation of d."
 
 
 def test_penalties_that_outweigh_the_data_are_dropped():
