@@ -67,7 +67,8 @@ def _changes(layer: LayerProfile) -> tuple[LayerChange, ...]:
         if is_equal and now == default == "glorot_uniform":
             # The weights were set by hand after they had been drawn: another name has them drawn again.
             values[argument] = "glorot_normal"
-        elif not is_scaled and (is_equal or is_far):
+        elif not is_scaled and (is_equal or (is_far and argument != "embeddings_initializer")):
+            # Embeddings have no fan-in, and so no scale to be far from.
             values[argument] = default
     if layer.start_saturated_share >= MANY_SATURATED:
         values["bias_initializer"] = "zeros"

@@ -46,6 +46,7 @@ def test_a_bias_that_saturates_the_units_from_the_start_is_reset():
         layer("usual"),
         layer("he", arguments={"kernel_initializer": "he_normal"}, kernel_scale=8.0),
         layer("frozen", arguments={"kernel_initializer": "zeros"}, equal_share=1.0, is_trainable=False),
+        layer("tokens", kind="Embedding", arguments={"embeddings_initializer": "random_uniform"}, kernel_scale=0.1),
         layer("moderate", arguments={"kernel_initializer": "random_normal"}, kernel_scale=0.4),
     ],
     ids=lambda layer: layer.name,
