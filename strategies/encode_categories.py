@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import keras_tuner
 
 GAIN = 0.05
-"""Share of the targets' variance that the codes must explain beyond a straight line: a twentieth is what a few hundred
-rows tell from chance."""
+"""Share of the targets' variance that the codes must explain beyond what their order does: a twentieth is what a few
+hundred rows tell from chance."""
 
 MAX_CODES = 64
 """Longer one-hot codes are wider than the networks that get them; they ask for an embedding."""

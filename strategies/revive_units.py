@@ -19,8 +19,8 @@ from autofix.strategy import Case, Strategy, changes_of
 if TYPE_CHECKING:
     import keras_tuner
 
-MANY_DEAD = 0.25
-"""Share of dead units from which a layer is treated: a few are in every healthy ReLU network (Maas et al. 2013)."""
+MANY_DEAD = 0.5
+"""Share of dead units from which a layer is treated: up to half of them are dead in healthy ReLU networks."""
 
 FLAT_BELOW_ZERO = ("relu", "relu6")
 

@@ -33,6 +33,13 @@ def test_layers_that_a_normalisation_follows_are_not_normalised_again():
     assert prescribe("normalize_layers", program).after == ("b",)
 
 
+def test_layers_that_get_another_activation_are_not_normalised_as_well():
+    a, b = layer("a", activation="tanh"), layer("b", activation="relu")
+    replaced = prescribe("replace_activations", case(a, b))
+    assert prescribe("normalize_layers", case(a, b, recipe=[replaced])).after == ("b",)
+    assert prescribe("normalize_layers", case(a, recipe=[replaced])) is None
+
+
 def test_rows_of_a_few_values_are_not_normalised_each():
     assert settings("normalize_layers", case(layer("narrow", units=2))) == {}
 
