@@ -60,6 +60,7 @@ def _rates(layer: LayerProfile) -> dict[str, float]:
 
 
 def _is_light(curve: CurveProfile) -> bool:
-    """Whether the penalties are known to be small beside the data's loss."""
-    is_known = math.isfinite(curve.data_loss) and math.isfinite(curve.penalty) and curve.data_loss != 0.0
-    return is_known and curve.penalty <= LIGHT_PENALTY * abs(curve.data_loss)
+    """Whether the penalties are known to be small beside the data's loss, before they shrank the weights too."""
+    pairs = [(curve.penalty, curve.data_loss), (curve.start_penalty, curve.start_data_loss)]
+    known = [(penalty, loss) for penalty, loss in pairs if math.isfinite(penalty) and math.isfinite(loss) and loss]
+    return bool(known) and all(penalty <= LIGHT_PENALTY * abs(loss) for penalty, loss in known)

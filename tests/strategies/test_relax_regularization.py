@@ -29,6 +29,11 @@ def test_penalties_that_outweigh_the_data_are_dropped():
     assert settings("relax_regularization", case(L2, curve=HEAVY)) == {}
 
 
+def test_penalties_that_outweighed_the_data_at_the_start_are_dropped():
+    shrunk = CurveProfile(data_loss=1.0, penalty=0.0, start_data_loss=1.0, start_penalty=50.0)
+    assert changes(prescribe("relax_regularization", case(L2, curve=shrunk))) == {("a", "kernel_regularizer"): None}
+
+
 def test_light_regularisation_stays():
     light = CurveProfile(data_loss=1.0, penalty=0.01)
     assert prescribe("relax_regularization", case(L2, dropout(0.1), layer("plain"), curve=light)) is None
@@ -37,4 +42,5 @@ def test_light_regularisation_stays():
 
 def test_penalties_of_an_unknown_size_are_dropped():
     for loss in (float("nan"), 0.0):
-        assert prescribe("relax_regularization", case(L2, curve=CurveProfile(data_loss=loss))) is not None
+        unknown = CurveProfile(data_loss=loss, start_data_loss=loss)
+        assert prescribe("relax_regularization", case(L2, curve=unknown)) is not None
