@@ -5,7 +5,7 @@ Together they have every cause that the built-in strategies treat, in networks o
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -13,7 +13,6 @@ import numpy as np
 
 from autofix.causes import rank
 from autofix.data import TrainingData
-from autofix.evidence import CurveProfile
 from autofix.inspection import collect
 from autofix.strategy import Case
 
@@ -41,7 +40,9 @@ class Program:
     case: Case
 
 
-def describe(name: str, model: Any, x: Any, y: Any, kinds: tuple[str, ...], curve: CurveProfile, **fit: Any) -> Program:
+def describe(
+    name: str, model: Any, x: Any, y: Any, kinds: tuple[str, ...], run: Mapping[str, Any], **fit: Any
+) -> Program:
     """A program with its evidence measured and its causes ranked.
 
     Args:
@@ -50,11 +51,12 @@ def describe(name: str, model: Any, x: Any, y: Any, kinds: tuple[str, ...], curv
         x: A tree of arrays.
         y: A tree of arrays.
         kinds: The kind of task of each output, as in `TargetProfile`.
-        curve: How its training went.
+        run: Fields of `autofix.evidence.CurveProfile` that no look at the model can tell, such as `losses`.
         fit: Arguments of `fit`.
     """
     data = TrainingData.from_arrays(x, y, **fit)
-    evidence = dataclasses.replace(collect(model, data, list(kinds)), curve=curve)
+    measured = collect(model, data, list(kinds))
+    evidence = dataclasses.replace(measured, curve=dataclasses.replace(measured.curve, **run))
     return Program(name, model, x, y, Case(evidence, rank(evidence)))
 
 
@@ -73,9 +75,9 @@ def regression_on_raw_numbers() -> Program:
     x = np.column_stack([rng.normal(500.0, 100.0, N_ROWS), rng.normal(size=N_ROWS), codes])[order]
     model = keras.Sequential([keras.Input((3,)), layers.Dense(8, name="hidden"), layers.Dense(1, name="out")])
     model.compile(keras.optimizers.SGD(0.5), "mse")
-    curve = CurveProfile(losses=(4e4, float("inf")), data_loss=float("nan"), half_skill=0.1, end_skill=0.3)
+    run = {"losses": (4e4, float("inf")), "half_skill": 0.1, "end_skill": 0.3}
     return describe(
-        *("raw numbers", model, x, y[order][:, None], ("regression",), curve), shuffle=False, batch_size=16, epochs=2
+        *("raw numbers", model, x, y[order][:, None], ("regression",), run), shuffle=False, batch_size=16, epochs=2
     )
 
 
@@ -94,7 +96,7 @@ def regression_that_is_dead() -> Program:
     model = keras.Sequential([keras.Input((4,)), *stack])
     model.compile("adam", "mse")
     y = 20.0 * x[:, :1] + 50.0
-    return describe("dead units", model, x, y, ("regression",), CurveProfile(losses=(3e3, 3e3)), epochs=20)
+    return describe("dead units", model, x, y, ("regression",), {"losses": (3e3, 3e3)}, epochs=20)
 
 
 def classes_of_images() -> Program:
@@ -111,8 +113,7 @@ def classes_of_images() -> Program:
     ]
     model = keras.Sequential([keras.Input((8, 8, 1)), *stack])
     model.compile("adam", "sparse_categorical_crossentropy")
-    curve = CurveProfile(losses=(21.0, 20.0), data_loss=1.1, penalty=20.0)
-    return describe("images", model, x, y, ("multiclass",), curve, epochs=5)
+    return describe("images", model, x, y, ("multiclass",), {"losses": (21.0, 20.0)}, epochs=5)
 
 
 def classes_of_texts() -> Program:
@@ -127,7 +128,7 @@ def classes_of_texts() -> Program:
     ]
     model = keras.Sequential([keras.Input((6,), dtype="int64"), *stack])
     model.compile("adam", "binary_crossentropy")
-    return describe("texts", model, x, y, ("binary",), CurveProfile(losses=(0.69, 0.69)), epochs=3)
+    return describe("texts", model, x, y, ("binary",), {"losses": (0.69, 0.69)}, epochs=3)
 
 
 def two_inputs_and_outputs() -> Program:
@@ -142,7 +143,7 @@ def two_inputs_and_outputs() -> Program:
     model = keras.Model(inputs, {"number": number(hidden), "class": label(hidden)})
     model.compile("adam", {"number": "mse", "class": "binary_crossentropy"})
     kinds = tuple({"number": "regression", "class": "binary"}[name] for name in sorted(y))
-    return describe("two outputs", model, x, y, kinds, CurveProfile(losses=(2.5e5, 2.5e5)), epochs=4)
+    return describe("two outputs", model, x, y, kinds, {"losses": (2.5e5, 2.5e5)}, epochs=4)
 
 
 class OwnCall(keras.Model):
@@ -164,7 +165,7 @@ def subclassed() -> Program:
     model(x[:1])
     model.compile("adam", "mse")
     y = x[:, :1] - x[:, 1:]
-    return describe("subclassed", model, x, y, ("regression",), CurveProfile(losses=(0.5, 0.1)), epochs=50)
+    return describe("subclassed", model, x, y, ("regression",), {"losses": (0.5, 0.1)}, epochs=50)
 
 
 PROGRAMS: tuple[Callable[[], Program], ...] = (

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import autofix
-from autofix.evidence import CurveProfile
 from autofix.sample_programs import describe, sample_programs
 from autofix.search_space import SearchSpace
 from autofix.strategy import resolve_strategies
@@ -47,8 +46,8 @@ def test_a_healthy_network_has_little_to_change():
     y = x[:, :1] - np.abs(x[:, 1:2])
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(1)])
     model.compile("adam", "mse")
-    curve = CurveProfile(losses=(0.9, 0.1), data_loss=0.1, half_skill=0.88, end_skill=0.9)
-    assert applying(describe("healthy", model, x, y, ("regression",), curve, epochs=50)) & ON_EVIDENCE == set()
+    run = {"losses": (0.9, 0.1), "half_skill": 0.88, "end_skill": 0.9}
+    assert applying(describe("healthy", model, x, y, ("regression",), run, epochs=50)) & ON_EVIDENCE == set()
 
 
 def dense(*stack, loss="mse"):
