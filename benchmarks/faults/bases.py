@@ -1,0 +1,19 @@
+"""The healthy programs: each learns its task with plain Keras, from every seed that was tried."""
+
+from autofix.benchmarks.faults import data
+from autofix.benchmarks.faults.programs import Base, Options
+
+CLASSES = {"loss": "sparse_categorical_crossentropy", "head_activation": "softmax", "head_units": 4}
+BINARY = {"loss": "binary_crossentropy", "head_activation": "sigmoid"}
+
+BASES = (
+    Base("regression", "regression", data.waves, Options()),
+    Base("binary", "binary", data.ring, Options(**BINARY)),
+    Base("multiclass", "multiclass", data.quadrants, Options(**CLASSES), n_rows=600, epochs=30),
+    Base("images", "multiclass", data.shapes, Options(body="convolutions", depth=1, **CLASSES), epochs=20),
+    Base("tokens", "binary", data.tokens, Options(body="embedded_lstm", depth=0, **BINARY), n_rows=600, epochs=25),
+    Base("series", "regression", data.series, Options(body="gru", depth=0), epochs=30),
+    Base("codes", "regression", data.codes, Options(depth=1), n_rows=600, epochs=30),
+)
+
+BY_NAME = {base.name: base for base in BASES}

@@ -1,0 +1,89 @@
+"""What a fault is: a change of a healthy program, with the causes to be found and the strategies that undo it."""
+
+import dataclasses
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+from autofix.benchmarks.faults.programs import Program
+
+Plant = Callable[[Program, np.random.Generator], Program]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A fault that can be planted.
+
+    Args:
+        name: For the command line and the results.
+        causes: The true causes, any of which is a right answer; the table of results goes by the first.
+        fixes: Sets of strategies, each of which undoes exactly this fault.
+        bases: Names of the programs that it breaks.
+        plant: `(program, rng) -> program`; draws the strength from a range, so that nothing can be tuned to one value.
+        undo: Takes the fault out of the broken program by hand, where planting it changes what there is to be learned
+            or how; None where the program without the fault is the one to compare with.
+    """
+
+    name: str
+    causes: tuple[str, ...]
+    fixes: tuple[frozenset[str], ...]
+    bases: tuple[str, ...]
+    plant: Plant
+    undo: Callable[[Program], Program] | None = None
+
+    def planted_into(self, program: Program) -> Program:
+        """The broken program; the same for the same seed of the program."""
+        return self.plant(program, np.random.default_rng([program.seed, zlib.crc32(self.name.encode())]))
+
+    def healthy(self, program: Program) -> Program:
+        """What the broken program is to be compared with.
+
+        Args:
+            program: Without the fault.
+        """
+        return self.undo(self.planted_into(program)) if self.undo else program
+
+
+@dataclasses.dataclass(frozen=True)
+class Double:
+    """Two faults planted into one program, the first one first.
+
+    Args:
+        faults: The two.
+        bases: Names of the programs they are planted into.
+    """
+
+    faults: tuple[Fault, Fault]
+    bases: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return "+".join(fault.name for fault in self.faults)
+
+    def planted_into(self, program: Program) -> Program:
+        """The program with both."""
+        for fault in self.faults:
+            program = fault.planted_into(program)
+        return program
+
+    def healthy(self, program: Program) -> Program:
+        """The program without either."""
+        return program
+
+
+def fixes(*sets: str) -> tuple[frozenset[str], ...]:
+    """Sets of strategy names, each written with blanks between the names.
+
+    Example:
+
+    >>> fixes("reinitialize", "unfreeze reshuffle") == (frozenset({"reinitialize"}), frozenset({"unfreeze", "reshuffle"}))
+    True
+    """
+    return tuple(frozenset(names.split()) for names in sets)
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number between `low` and `high` whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
