@@ -8,10 +8,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 MODULES = {
     "published": "published",
-    "noise": "noise",
+    "diagnosis": "diagnosis",
+    "thresholds": "thresholds",
+    "healthy": "healthy",
+    "unlearnable": "unlearnable",
     "overhead": "overhead",
     "probe": "probe_cost",
     "demo": "demo",
@@ -26,6 +30,33 @@ def _count(text: str) -> int:
     return value
 
 
+LINES_HELP = "append every run to this file, a line of JSON each, and do not run again what is in it"
+
+
+def _add_fault_commands(commands: Any) -> None:
+    """The benchmarks whose runs are kept one by one."""
+    diagnosis = commands.add_parser("diagnosis", help="planted faults: found, named, and undone by the smallest fix?")
+    diagnosis.add_argument("--seeds", type=_count, default=1, help="how many seeds (default: 1)")
+    diagnosis.add_argument("--first-seed", type=int, default=0, help="the first of them (default: 0)")
+    diagnosis.add_argument("--fault", nargs="+", dest="faults", default=[], metavar="NAME", help="plant these only")
+    diagnosis.add_argument("--base", nargs="+", dest="bases", default=[], metavar="NAME", help="into these only")
+    orders = {"nargs": "+", "default": ["evidence"], "metavar": "ORDER"}
+    diagnosis.add_argument("--orders", help="evidence, ladder, random (default: evidence)", **orders)
+    diagnosis.add_argument("--doubles", action="store_true", help="plant pairs of faults")
+    diagnosis.add_argument(
+        "--check-programs", action="store_true", help="show only that the faults break the programs under model.fit"
+    )
+    healthy = commands.add_parser("healthy", help="healthy trainings: left alone, to the last bit?")
+    unlearnable = commands.add_parser("unlearnable", help="nothing to learn, where any repair is a false one")
+    for command in (healthy, unlearnable):
+        command.add_argument("--runs", type=_count, default=200, help="how many runs (default: 200)")
+        command.add_argument("--first-seed", type=int, default=0, help="the seed of the first of them (default: 0)")
+    for command in (diagnosis, healthy, unlearnable):
+        command.add_argument("--json", type=Path, metavar="FILE", help=LINES_HELP)
+    thresholds = commands.add_parser("thresholds", help="how much the diagnosis depends on its thresholds")
+    thresholds.add_argument("--json", type=Path, metavar="FILE", required=True, help="what `diagnosis --json` wrote")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser; what it returns names the command and the arguments of its `main`."""
     top = argparse.ArgumentParser(prog="python -m autofix.benchmarks", description="Benchmarks of autofix.")
@@ -38,9 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "--program", action="append", dest="programs", default=[], help="run this one only; may be repeated"
     )
 
-    noise = commands.add_parser("noise", help="pure noise, where any repair is a false one")
-    noise.add_argument("--seeds", type=_count, default=50, help="how many seeds (default: 50)")
-    noise.add_argument("--first-seed", type=int, default=0, help="the first of them (default: 0)")
+    _add_fault_commands(commands)
 
     overhead = commands.add_parser("overhead", help="what the watch costs a healthy run")
     overhead.add_argument("--pairs", type=_count, default=14, help="pairs of each healthy run (default: 14)")
@@ -51,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("probe", help="what a probe costs against model.fit")
     probe.add_argument("--trials", type=_count, default=200, help="trials over which memory is watched (default: 200)")
 
-    for command in (published, noise, overhead, probe):
+    for command in (published, overhead, probe):
         command.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
 
     demo = commands.add_parser("demo", help="the three programs as a table and a picture")

@@ -8,6 +8,12 @@ from autofix.benchmarks.faults.programs import Program
 
 POSITIVE_SHARE = (0.02, 0.03)
 
+RARE_ROWS, RARE_EPOCHS, RARE_BATCH = 2_000, 6, 64
+"""Rows that hold enough positives to learn from, and a training that does not get to them: unweighted, it ends near
+the prior; with weighted classes it has skill."""
+
+SORTED_EPOCHS = 12
+
 HIGHEST_FIRST_CODE = 3
 
 
@@ -39,28 +45,53 @@ def scale_targets(program: Program, rng: np.random.Generator) -> Program:
 
 
 def sort_rows(program: Program, rng: np.random.Generator) -> Program:
-    """Rows in the order of their targets, and no shuffling."""
+    """Rows in the order of their targets and no shuffling, at a rate that lets each stretch of rows undo the last.
+
+    Shuffled, the same program learns: the rate alone is no fault.
+    """
     order = np.argsort(program.y, kind="stable")
     order = order[::-1] if rng.random() < 0.5 else order
-    batch_size = int(rng.integers(4, 9))
+    if rng.random() < 0.5:
+        optimizer, rate, batch_size = "Adam", log_uniform(rng, 0.015, 0.025), 8
+    else:
+        optimizer, rate, batch_size = "SGD", log_uniform(rng, 0.07, 0.12), 2
     return program.changed(
-        f"rows sorted by target, shuffle=False, batches of {batch_size}",
+        f"rows sorted by target, shuffle=False, {optimizer}({rate:.3g}), batches of {batch_size}",
         x=program.x[order],
         y=program.y[order],
         shuffle=False,
         batch_size=batch_size,
+        epochs=SORTED_EPOCHS,
+        optimizer=optimizer,
+        learning_rate=rate,
     )
 
 
+def shuffle(program: Program) -> Program:
+    """Undoes `sort_rows`, but for its optimizer and batches."""
+    return program.changed("shuffled", shuffle=True)
+
+
 def make_rare(program: Program, rng: np.random.Generator) -> Program:
-    """Few positives among the training rows; the fresh rows stay balanced."""
-    share = rng.uniform(*POSITIVE_SHARE)
-    n_rows = len(program.y)
-    x, y = program.base.make_data(int(4 * n_rows), rng)
-    n_positive = round(share * n_rows)
-    kept = np.concatenate([np.flatnonzero(y == 1)[:n_positive], np.flatnonzero(y == 0)[: n_rows - n_positive]])
+    """Few positives among the training rows, and a short training; the fresh rows stay balanced."""
+    n_positive = round(rng.uniform(*POSITIVE_SHARE) * RARE_ROWS)
+    x, y = program.base.make_data(3 * RARE_ROWS, rng)
+    kept = np.concatenate([np.flatnonzero(y == 1)[:n_positive], np.flatnonzero(y == 0)[: RARE_ROWS - n_positive]])
     order = rng.permutation(kept)
-    return program.changed(f"{n_positive} positives among {n_rows} rows", x=x[order], y=y[order])
+    return program.changed(
+        f"{n_positive} positives among {RARE_ROWS} rows, {RARE_EPOCHS} epochs",
+        x=x[order],
+        y=y[order],
+        epochs=RARE_EPOCHS,
+        batch_size=RARE_BATCH,
+    )
+
+
+def weigh_classes(program: Program) -> Program:
+    """Undoes `make_rare` by weights that make both classes count the same."""
+    shares = np.bincount(program.y, minlength=2) / len(program.y)
+    weights = {label: float(0.5 / share) for label, share in enumerate(shares)}
+    return program.changed("classes weighted", class_weight=weights)
 
 
 def decode(program: Program, rng: np.random.Generator) -> Program:
@@ -93,9 +124,17 @@ FAULTS = (
         "unshuffled_data",
         ("unshuffled_data",),
         fixes("reshuffle"),
-        ("regression", "binary", "multiclass", "images", "tokens", "series", "codes"),
+        ("regression", "binary", "multiclass", "images", "tokens"),
         sort_rows,
+        undo=shuffle,
     ),
-    Fault("imbalanced_labels", ("imbalanced_labels",), fixes("balance_classes"), ("binary", "tokens"), make_rare),
+    Fault(
+        "imbalanced_labels",
+        ("imbalanced_labels",),
+        fixes("balance_classes"),
+        ("binary", "tokens"),
+        make_rare,
+        undo=weigh_classes,
+    ),
     Fault("unencoded_categories", ("unencoded_categories",), fixes("encode_categories"), ("codes",), decode),
 )
