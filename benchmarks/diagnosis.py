@@ -25,14 +25,8 @@ def _wrong(faults: Sequence[str], bases: Sequence[str], orders: Sequence[str]) -
     return ""
 
 
-def _run(tasks: Sequence[lines.Task], json: Path | None) -> list[dict[str, Any]]:
-    """The records of all tasks: those in the file, and those that are run now."""
-    known = [record for record in lines.read(json) if any(lines.is_done(task.key, [record]) for task in tasks)]
-    summary.console.print(f"{len(tasks)} runs, {len(known)} of them in the file already.")
-    for record in lines.run(tasks, json, trained.warm_up):
-        known.append(record)
-        summary.console.print(_line(record), markup=False, soft_wrap=True)
-    return known
+def _show_line(record: dict[str, Any]) -> None:
+    summary.console.print(_line(record), markup=False, soft_wrap=True)
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -50,8 +44,14 @@ def _line(record: dict[str, Any]) -> str:
     return (
         f"{head} {record['order']}: {record['verdict']} by {fix}, skill {skills} "
         f"-> {scores.number(record['skill']):.2f}, {record['n_trials']} trials, {record['plain_seconds']:.1f} -> "
-        f"{record['seconds']:.1f} s; causes: {causes or 'none'}; not {missed or 'wrong at all'}"
+        f"{record['seconds']:.1f} s; causes: {causes or 'none'}; "
+        f"{'all right' if not missed else f'not {missed}'}{_failure(record)}"
     )
+
+
+def _failure(record: dict[str, Any]) -> str:
+    """What autofix says of a failure of its own."""
+    return "".join(f"; {note}" for note in record["notes"] if "autofix failed" in note)
 
 
 def check_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -63,7 +63,7 @@ def check_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for record in records:
         groups.setdefault((record["fault"], record["base"]), []).append(record)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for (fault, base), own in groups.items():
         ran = [record for record in own if not record["error"]]
         share = sum(scores.is_broken(record) for record in ran) / len(own)
@@ -77,7 +77,7 @@ def check_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 def _check(chosen: Sequence[Case], json: Path | None) -> int:
     tasks = [lines.Task({"kind": "check", **case._asdict()}, trained.check_case, (case,)) for case in chosen]
-    rows = check_rows(_run(tasks, json))
+    rows = check_rows(lines.collect(tasks, json, trained.warm_up, _show_line))
     columns = ("fault", "program", "seeds", "broken", "median skill", "lowest healthy", "holds")
     summary.print_table("What the faults do under plain model.fit", columns, rows)
     return 0 if all(row[-1] == "yes" for row in rows) else 1
@@ -119,7 +119,7 @@ def main(
         for case in chosen
         for order in orders
     ]
-    records = _run(tasks, json)
+    records = lines.collect(tasks, json, trained.warm_up, _show_line)
     for order in orders:
         own = [record for record in records if record["order"] == order]
         _show(own, order)

@@ -99,3 +99,17 @@ def run(
                 yield record
                 if is_broken:
                     break
+
+
+def collect(
+    tasks: Sequence[Task],
+    path: Path | None,
+    warm_up: Callable[[], None] | None = None,
+    show: Callable[[Record], None] = lambda record: None,
+) -> list[Record]:
+    """The records of all tasks: those in the file, and those that are run now, which are shown as they come."""
+    kept = [record for record in read(path) if any(is_done(task.key, [record]) for task in tasks)]
+    for record in run(tasks, path, warm_up):
+        kept.append(record)
+        show(record)
+    return kept

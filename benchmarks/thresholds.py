@@ -1,6 +1,6 @@
-"""How much the diagnosis depends on its thresholds: each is moved by a quarter, both ways, and the ranks are taken anew.
+"""How much the diagnosis depends on its thresholds: each is moved by a quarter, both ways.
 
-Nothing is trained: the evidence of every run of `diagnosis --json` is ranked again.
+Nothing is trained: the evidence of every run of `diagnosis --json` is ranked anew.
 """
 
 import dataclasses

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 import autofix
 from autofix.benchmarks import summary
@@ -26,12 +27,14 @@ class Trained:
         skill: On fresh rows.
         skill_lower: Lower bound of its 95 % interval.
         seconds: Wall time of the call.
+        weights: All weights of the model, in its order.
         report: Of `autofix.fit`; None of `model.fit`.
     """
 
     skill: float
     skill_lower: float
     seconds: float
+    weights: list[np.ndarray] = dataclasses.field(repr=False, compare=False)
     report: autofix.Report | None = None
 
 
@@ -62,7 +65,7 @@ def train(program: Program, order: str | None = None) -> Trained:
             history, seconds = summary.timed(lambda: autofix.fit(model, **program.fit_arguments, order=order))
         outputs = model.predict(program.x_fresh, verbose=0)
         found = skill.measure(program.base.task, program.y_fresh, outputs)
-        return Trained(found.value, found.lower, seconds, getattr(history, "report", None))
+        return Trained(found.value, found.lower, seconds, model.get_weights(), getattr(history, "report", None))
 
 
 def warm_up() -> None:

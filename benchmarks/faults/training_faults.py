@@ -79,7 +79,9 @@ FAULTS = (
     ),
     Fault("frozen_weights", ("frozen_weights",), fixes("unfreeze"), ALL, freeze_all),
     Fault("l2_penalty", ("excessive_regularization",), fixes("relax_regularization"), ALL, penalize),
-    Fault("dropout", ("excessive_regularization",), fixes("relax_regularization"), (*DENSE, "images", "codes"), drop_out),
+    Fault(
+        "dropout", ("excessive_regularization",), fixes("relax_regularization"), (*DENSE, "images", "codes"), drop_out
+    ),
     Fault(
         "exploding_steps",
         ("exploding_gradients", "nonfinite_training", "unscaled_targets", "learning_rate_too_high"),
