@@ -1,5 +1,6 @@
 """Planted faults: is the collapse found, its cause named, and the smallest fix the one that undoes it?"""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ def _show_line(record: dict[str, Any]) -> None:
 
 def _line(record: dict[str, Any]) -> str:
     """A run as the line that is printed when it has ended."""
-    head = f"{record['fault']} {record['base']} seed {record['seed']}"
+    head = f"{record.get('fault', 'healthy')} {record['base']} seed {record['seed']}"
     if record["error"]:
         return f"{head}: {record['error'].strip().splitlines()[-1]}"
+    if record["kind"] == "base":
+        return f"{head}: skill {scores.number(record['skill']):.2f} in {record['plain_seconds']:.1f} s"
     skills = f"{scores.number(record['plain_skill']):.2f} of {scores.number(record['healthy_skill']):.2f}"
     if record["kind"] == "check":
         return f"{head}: skill {skills}, {'; '.join(record['planted'])}"
@@ -75,12 +78,41 @@ def check_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
+def base_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """For each healthy program: seeds, the lowest and the median skill, its lowest lower bound, and the time.
+
+    Args:
+        records: Of kind `"base"`.
+    """
+    rows: list[tuple[str, ...]] = []
+    for base in dict.fromkeys(record["base"] for record in records):
+        own = [record for record in records if record["base"] == base and not record["error"]]
+        skills = [scores.number(record["skill"]) for record in own]
+        lower = min((scores.number(record["skill_lower"]) for record in own), default=math.nan)
+        seconds = summary.quartiles(record["plain_seconds"] for record in own).median
+        lowest = min(skills, default=math.nan)
+        figures = (summary.quartiles(skills).median, lowest, lower, seconds)
+        holds = "yes" if lowest >= HEALTHY_SKILL else "NO"
+        rows.append((base, str(len(own)), *(f"{figure:.2f}" for figure in figures), holds))
+    return rows
+
+
 def _check(chosen: Sequence[Case], json: Path | None) -> int:
-    tasks = [lines.Task({"kind": "check", **case._asdict()}, trained.check_case, (case,)) for case in chosen]
-    rows = check_rows(lines.collect(tasks, json, trained.warm_up, _show_line))
+    """Shows that the programs are healthy, and that the faults break them, under plain `model.fit`."""
+    drawn = dict.fromkeys((case.base, case.seed) for case in chosen)
+    bases = [
+        lines.Task({"kind": "base", "base": base, "seed": seed}, trained.check_base, (base, seed))
+        for base, seed in drawn
+    ]
+    faults = [lines.Task({"kind": "check", **case._asdict()}, trained.check_case, (case,)) for case in chosen]
+    records = lines.collect([*bases, *faults], json, trained.warm_up, _show_line)
+    healthy = base_rows([record for record in records if record["kind"] == "base"])
+    columns = ("program", "seeds", "median skill", "lowest", "lowest bound", "seconds", "holds")
+    summary.print_table("Healthy programs under plain model.fit", columns, healthy)
+    broken = check_rows([record for record in records if record["kind"] == "check"])
     columns = ("fault", "program", "seeds", "broken", "median skill", "lowest healthy", "holds")
-    summary.print_table("What the faults do under plain model.fit", columns, rows)
-    return 0 if all(row[-1] == "yes" for row in rows) else 1
+    summary.print_table("What the faults do under plain model.fit", columns, broken)
+    return 0 if all(row[-1] == "yes" for row in (*healthy, *broken)) else 1
 
 
 def main(

@@ -14,7 +14,7 @@ import numpy as np
 import autofix
 from autofix.benchmarks import summary
 from autofix.benchmarks.faults import skill
-from autofix.benchmarks.faults.bases import BASES
+from autofix.benchmarks.faults.bases import BASES, BY_NAME
 from autofix.benchmarks.faults.catalogue import BY_FAULT, Case
 from autofix.benchmarks.faults.programs import Program
 
@@ -88,6 +88,14 @@ def healthy_skill(case: Case) -> float:
     if getattr(BY_FAULT[case.fault], "undo", None):
         return _healthy_skill(case.base, case.seed, case.fault)
     return _healthy_skill(case.base, case.seed, next(iter(BY_FAULT)))
+
+
+def check_base(base: str, seed: int) -> dict[str, Any]:
+    """Plain `model.fit` on a healthy program, as a record of JSON values."""
+    done = train(BY_NAME[base].draw(seed))
+    figures = {"skill": done.skill, "skill_lower": done.skill_lower, "plain_seconds": done.seconds}
+    safe: dict[str, Any] = summary.json_safe({"kind": "base", "base": base, "seed": seed, "error": "", **figures})
+    return safe
 
 
 def check_case(case: Case) -> dict[str, Any]:

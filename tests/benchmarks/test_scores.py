@@ -133,6 +133,23 @@ def test_a_fault_must_break_most_seeds_while_the_program_is_healthy():
     assert diagnosis.check_rows([record(kind="check", healthy_skill=0.3)])[0][-1] == "NO"
 
 
+def test_a_healthy_program_must_have_skill_from_every_seed():
+    own = [
+        {
+            "kind": "base",
+            "base": "binary",
+            "seed": 0,
+            "error": "",
+            "skill": skill,
+            "skill_lower": 0.4,
+            "plain_seconds": 2.0,
+        }
+        for skill in (0.9, 0.6)
+    ]
+    assert diagnosis.base_rows(own) == [("binary", "2", "0.75", "0.60", "0.40", "2.00", "yes")]
+    assert diagnosis.base_rows([{**own[0], "skill": 0.4}])[0][-1] == "NO"
+
+
 def test_unknown_names_are_refused_before_anything_is_trained(capsys):
     nothing = {"seeds": 1, "first_seed": 0, "doubles": False, "check_programs": False, "json": None}
     assert diagnosis.main(faults=["dead_unit"], bases=[], orders=["evidence"], **nothing) == 2
