@@ -11,6 +11,9 @@ SLOW = (*DENSE, "images", "tokens", "codes")
 """Programs that do not get far in a dozen steps."""
 
 
+SINGLE_ROWS, SINGLE_EPOCHS = 1_100, 4
+
+
 def raise_rate(program: Program, rng: np.random.Generator) -> Program:
     """A learning rate of about 1 with Adam."""
     rate = log_uniform(rng, 0.5, 3.0)
@@ -28,6 +31,26 @@ def enlarge_batches(program: Program, rng: np.random.Generator) -> Program:
     epochs = int(rng.integers(10, 16))
     batch_size = len(program.y)
     return program.changed(f"{epochs} epochs of one step", batch_size=batch_size, epochs=epochs)
+
+
+def shrink_batches(program: Program, rng: np.random.Generator) -> Program:
+    """A step for every row, at a rate that only the mean gradient of many rows can stand."""
+    rate = float(rng.uniform(0.2, 0.25))
+    x, y = program.base.make_data(SINGLE_ROWS, rng)
+    return program.changed(
+        f"batches of 1 row under SGD({rate:.3g})",
+        x=x,
+        y=y,
+        batch_size=1,
+        epochs=SINGLE_EPOCHS,
+        optimizer="SGD",
+        learning_rate=rate,
+    )
+
+
+def enlarge_by_hand(program: Program) -> Program:
+    """Undoes `shrink_batches`, but for its optimizer and length."""
+    return program.changed("batches of 16 rows", batch_size=program.base.batch_size)
 
 
 def shorten(program: Program, rng: np.random.Generator) -> Program:
@@ -69,6 +92,14 @@ FAULTS = (
     Fault("learning_rate_too_high", ("learning_rate_too_high",), fixes("lower_learning_rate"), ALL, raise_rate),
     Fault("learning_rate_too_low", ("learning_rate_too_low",), fixes("lower_learning_rate"), ALL, lower_rate),
     Fault("batch_size_too_large", ("batch_size_too_large",), fixes("resize_batches"), SLOW, enlarge_batches),
+    Fault(
+        "batch_size_too_small",
+        ("batch_size_too_small",),
+        fixes("resize_batches"),
+        ("regression", "multiclass"),
+        shrink_batches,
+        undo=enlarge_by_hand,
+    ),
     Fault(
         "insufficient_training",
         ("insufficient_training",),
