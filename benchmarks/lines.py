@@ -44,6 +44,11 @@ def read(path: Path | None) -> list[Record]:
     return records
 
 
+def _finished(path: Path | None) -> list[Record]:
+    """The records in a file but for those of runs that failed, which are run again."""
+    return [record for record in read(path) if not record.get("error")]
+
+
 def append(path: Path | None, record: Record) -> None:
     """Adds a record to the file, whose folder is made if need be; does nothing without a path."""
     if path is None:
@@ -71,7 +76,7 @@ def run(
     warm_up: Callable[[], None] | None = None,
     runs_a_process: int = RUNS_A_PROCESS,
 ) -> Iterator[Record]:
-    """Runs what is not in the file yet, appends each record and yields it.
+    """Runs what is not in the file yet, or failed when it was run; appends each record and yields it.
 
     Args:
         tasks: In order.
@@ -81,13 +86,18 @@ def run(
 
     Yields:
         The records of the tasks that were run here. A process that dies leaves a record with its key and an `error`.
+
+    Raises:
+        BrokenProcessPool: A process dies while it starts.
     """
-    known = read(path)
+    known = _finished(path)
     waiting = [task for task in tasks if not is_done(task.key, known)]
     while waiting:
         # "spawn": a process that was forked after TensorFlow ran hangs.
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=warm_up) as worker:
+            # A process that cannot even start says so here: that is no result of any task.
+            worker.submit(int).result()
             for _ in range(min(runs_a_process, len(waiting))):
                 task = waiting.pop(0)
                 is_broken = False
@@ -108,7 +118,7 @@ def collect(
     show: Callable[[Record], None] = lambda record: None,
 ) -> list[Record]:
     """The records of all tasks: those in the file, and those that are run now, which are shown as they come."""
-    kept = [record for record in read(path) if any(is_done(task.key, [record]) for task in tasks)]
+    kept = [record for record in _finished(path) if any(is_done(task.key, [record]) for task in tasks)]
     for record in run(tasks, path, warm_up):
         kept.append(record)
         show(record)
