@@ -148,6 +148,13 @@ def test_rare_positives_are_two_or_three_in_a_hundred_and_can_be_weighted_by_han
     assert weights[1] * broken.y.mean() == pytest.approx(weights[0] * (1 - broken.y.mean()))
 
 
+def test_single_rows_and_their_remedy_differ_in_the_batches_alone(programs):
+    fault = catalogue.BY_FAULT["batch_size_too_small"]
+    broken, healthy = fault.planted_into(programs["regression"]), fault.healthy(programs["regression"])
+    assert changed_fields(healthy, broken) == {"batch_size"}
+    assert broken.batch_size == 1
+
+
 def test_codes_say_what_the_one_hot_columns_said(programs):
     broken, healthy = planted("unencoded_categories", programs), programs["codes"]
     assert broken.x.shape == (len(healthy.x), data.CODE_COLUMNS + 1)

@@ -168,6 +168,8 @@ def test_records_are_appended_and_not_made_again(tmp_path):
     assert lines.read(path) == [{"value": 1, "double": 2}, {"value": 3, "double": 6}]
     tasks = [lines.Task({"value": value}, double, (value,)) for value in (1, 3)]
     assert lines.collect(tasks, path) == lines.read(path)
+    lines.append(path, {"value": 1, "error": "ValueError"})
+    assert lines.collect(tasks, path) == lines.read(path)[:2]
     assert lines.read(tmp_path / "none") == lines.read(None) == []
 
 
