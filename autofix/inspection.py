@@ -62,11 +62,13 @@ def collect(
     """
     training = slice(0, data.n_training)
     first_target = data.targets[0][training] if data.targets else None
-    moments = _measured(model, data, initial)
+    with _undisturbed(model):
+        moments = _measured(model, data, initial)
+        profile = _profile_model(model, data, moments)
     return Evidence(
         inputs=tuple(profile_input(array[training], first_target) for array in data.inputs),
         targets=tuple(profile_target(array[training], kind) for array, kind in zip(data.targets, kinds, strict=False)),
-        model=_profile_model(model, data, moments),
+        model=profile,
         fit=FitProfile(
             data.n_rows,
             data.batch_size,
@@ -88,27 +90,28 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
         model: As for `collect`.
         data: The sample.
     """
-    return _profile_model(model, data, _measured(model, data, None))
+    with _undisturbed(model):
+        return _profile_model(model, data, _measured(model, data, None))
 
 
 def _measured(model: keras.Model, data: TrainingData, initial: Snapshot | None) -> _Moments:
-    with _undisturbed(model):
-        measurement = _attempt(lambda: Measurement(model, data), None)
+    """What there is to measure. Leaves the model at the values of `initial`."""
+    measurement = _attempt(lambda: Measurement(model, data), None)
+    no_weights: Weights = {}
 
-        def take() -> Pass:
-            return measurement.take() if measurement is not None else Pass()
+    def take() -> Pass:
+        return measurement.take() if measurement is not None else Pass()
 
-        no_weights: Weights = {}
-        now, after = take(), _attempt(lambda: weights_of(model), no_weights)
-        if initial is None:
-            return _Moments(now, now, after, after)
-        initial.restore()
-        return _Moments(take(), now, _attempt(lambda: weights_of(model), no_weights), after)
+    now, after = take(), _attempt(lambda: weights_of(model), no_weights)
+    if initial is None:
+        return _Moments(now, now, after, after)
+    initial.restore()
+    return _Moments(take(), now, _attempt(lambda: weights_of(model), no_weights), after)
 
 
 @contextlib.contextmanager
 def _undisturbed(model: keras.Model) -> Iterator[None]:
-    """Puts the model, its optimizer and the random generators back."""
+    """Puts the model, its optimizer and the random generators back; copies of layers draw seeds too."""
     current = Snapshot(model)
     try:
         with preserved_randomness(), warnings.catch_warnings():

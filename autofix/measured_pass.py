@@ -161,9 +161,12 @@ class Measurement:
         model = self._model
         values = [variable.value for variable in model.trainable_variables]
         scale = HALF_PRECISION_SCALE if model.compute_dtype == "float16" else 1.0
-        # The scope keeps what layers and metrics assign, and draws of random numbers, out of the model.
-        with tf.GradientTape() as tape, keras.StatelessScope(collect_losses=True), _borrowed_loss(model):
+        with tf.GradientTape() as tape, _borrowed_loss(model), contextlib.ExitStack() as stack:
             tape.watch(values)
+            # The scope keeps what layers and metrics assign, and draws of random numbers, out of the model. Keras 3.15
+            # does not find the weights to regularise in it unless they are put there.
+            regularized = [(one, one.value) for one in model.trainable_variables if one.regularizer is not None]
+            stack.enter_context(keras.StatelessScope(regularized, collect_losses=True))
             outputs = self._call(training)
             penalties = [_sum(layer.losses) for layer in self._layers]
             penalty = _sum(model.losses)

@@ -68,7 +68,7 @@ def rank(evidence: Evidence, thresholds: Thresholds = DEFAULT) -> tuple[Finding,
         if effect not in findings or (effect == "dead_units" and began_dead(evidence, thresholds)):
             continue
         upstream = [findings[cause].confidence for cause in causes if cause in findings]
-        likely = max((confidence for confidence in upstream if confidence >= thresholds.confident), default=None)
+        likely = min((confidence for confidence in upstream if confidence >= thresholds.confident), default=None)
         if likely is not None and findings[effect].confidence >= likely:
             findings[effect] = dataclasses.replace(findings[effect], confidence=likely - STEP)
     for name in LAST_RESORTS:

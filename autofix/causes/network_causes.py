@@ -120,11 +120,13 @@ def vanishing_gradients(evidence: Evidence, t: Thresholds) -> Finding | None:
     if first.is_output or ratio > t.gradient_fall:
         return None
     bounded = sum(one.activation in BOUNDED for one in hidden_layers(evidence))
+    base = 0.45 if len(stack) < t.deep_layers else 0.75 if bounded >= t.deep_layers - 1 else 0.6
+    ends = f", {bounded} of them with a bounded activation" if bounded else ""
     return Finding(
         "vanishing_gradients",
-        by_decades(t.gradient_fall / ratio, 0.75 if bounded >= 2 else 0.6, 0.1),
-        f"The gradient of {first.name!r} is {ratio:.1e} of that of {last.name!r}, relative to their weights, "
-        f"through {len(stack) - 1} layers" + (f", {bounded} of them with a bounded activation." if bounded else "."),
+        by_decades(t.gradient_fall / ratio, base, 0.1),
+        f"Relative to their weights, the gradient of {first.name!r} is {ratio:.1e} of that of {last.name!r}, the last "
+        f"of {len(stack)} layers{ends}.",
     )
 
 

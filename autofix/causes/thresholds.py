@@ -57,7 +57,7 @@ class Thresholds:
             than passed on. Standardised inputs and Glorot's weights saturate 2 % of tanh units.
         gradient_fall: Relative gradient of the first layer over that of the last, below which it vanishes. Three
             tanh layers have 0.1 to 1.
-        gradient_rise: The same ratio, above which gradients explode.
+        deep_layers: Below so many layers a small gradient of the first one has another reason than their number.
         large_gradient: Gradient over weights from which one step of SGD at its default rate replaces the weights.
         small_kernel: Initial weights this small, relative to Glorot's, shrink the signal tenfold in each layer.
         large_kernel: Initial weights this large grow it fivefold, which saturates bounded activations.
@@ -97,7 +97,7 @@ class Thresholds:
     dead_share: float = 0.75
     saturated_share: float = 0.5
     gradient_fall: float = 0.01
-    gradient_rise: float = 1000.0
+    deep_layers: float = 3.0
     large_gradient: float = 100.0
     small_kernel: float = 0.1
     large_kernel: float = 5.0

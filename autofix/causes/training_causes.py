@@ -16,8 +16,7 @@ def knows_start(evidence: Evidence) -> bool:
 
 def is_nonfinite(curve: CurveProfile) -> bool:
     """Whether a loss or a weight is NaN or infinite."""
-    losses = (*curve.losses, curve.data_loss) if curve.losses else curve.losses
-    return curve.has_nonfinite_weights or not all(math.isfinite(loss) for loss in losses)
+    return curve.has_nonfinite_weights or not all(math.isfinite(loss) for loss in curve.losses)
 
 
 def loss_growth(curve: CurveProfile) -> float:
@@ -163,7 +162,9 @@ def exploding_gradients(evidence: Evidence, t: Thresholds) -> Finding | None:
     """Gradients that throw the weights off."""
     growth = loss_growth(evidence.curve)
     grown = f" The loss grew{_to(growth, evidence.curve)}." if growth >= t.loss_growth else ""
-    largest = max(evidence.model.layers, key=lambda layer: max(layer.start_gradient, layer.gradient), default=None)
+    # Beside tiny weights any gradient is large.
+    ordinary = [layer for layer in evidence.model.layers if layer.kernel_scale > t.small_kernel]
+    largest = max(ordinary, key=lambda layer: max(layer.start_gradient, layer.gradient), default=None)
     gradient = 0.0 if largest is None else max(largest.start_gradient, largest.gradient)
     if largest is not None and gradient >= t.large_gradient:
         too_large = [one for one in hidden_layers(evidence) if one.kernel_scale >= t.large_kernel]
@@ -171,9 +172,11 @@ def exploding_gradients(evidence: Evidence, t: Thresholds) -> Finding | None:
         if too_large:
             scale = times(too_large[0].kernel_scale)
             begin = f" The initial weights of {names(too_large)} are {scale} as large as Glorot's."
+        # Where the scale of gradients is divided out, a large one does little by itself.
+        base = 0.75 if grown or begin else 0.3 if evidence.model.is_scale_free else 0.45
         return Finding(
             "exploding_gradients",
-            by_decades(gradient / t.large_gradient, 0.75 if grown or begin else 0.45, 0.1),
+            by_decades(gradient / t.large_gradient, base, 0.1),
             f"The gradient of {largest.name!r} is {times(gradient)} as large as its weights.{begin}{grown}",
         )
     if not grown:
