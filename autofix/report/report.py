@@ -211,4 +211,4 @@ def _decoded(value: Any) -> Any:
 
 def _is_text(key: str, value: Any) -> bool:
     # The evidence of a finding is a sentence, that of a run a dictionary of numbers.
-    return key in TEXT_FIELDS and not isinstance(value, dict)
+    return key in TEXT_FIELDS and not (key == "evidence" and isinstance(value, dict))
