@@ -30,6 +30,9 @@ layer."""
 MANY_SATURATED = 0.5
 """Share of values at the ends of an activation at the start from which a bias other than 0 is reset."""
 
+SAME = ("zeros", "ones", "constant")
+"""Initialisers that give every weight the same value; of output layers that is common, and harmless."""
+
 SCALED = ("glorot_", "he_", "lecun_", "orthogonal")
 """How the names of initialisers begin that choose a fit scale by themselves."""
 
@@ -52,8 +55,8 @@ class Reinitialize(Strategy):
 
 
 def _changes(layer: LayerProfile) -> tuple[LayerChange, ...]:
-    is_equal = layer.equal_share >= MANY_EQUAL
-    is_far = layer.kernel_scale > FAR_SCALE or layer.kernel_scale < 1.0 / FAR_SCALE
+    has_equal_units = layer.equal_share >= MANY_EQUAL
+    has_far_scale = layer.kernel_scale > FAR_SCALE or layer.kernel_scale < 1.0 / FAR_SCALE
     values = {}
     for argument, default in (
         ("kernel_initializer", "he_normal" if layer.activation == "relu" else "glorot_uniform"),
@@ -64,11 +67,13 @@ def _changes(layer: LayerProfile) -> tuple[LayerChange, ...]:
     ):
         now = layer.argument(argument)
         is_scaled = isinstance(now, str) and now.startswith(SCALED)
-        if is_equal and now == default == "glorot_uniform":
+        is_equal = has_equal_units and not is_scaled
+        # Embeddings have no fan-in, and so no scale to be far from.
+        is_far = has_far_scale and not is_scaled and argument != "embeddings_initializer"
+        if has_equal_units and now == default == "glorot_uniform":
             # The weights were set by hand after they had been drawn: another name has them drawn again.
             values[argument] = "glorot_normal"
-        elif not is_scaled and (is_equal or (is_far and argument != "embeddings_initializer")):
-            # Embeddings have no fan-in, and so no scale to be far from.
+        elif is_equal or is_far or (now in SAME and not layer.is_output):
             values[argument] = default
     if layer.start_saturated_share >= MANY_SATURATED:
         values["bias_initializer"] = "zeros"

@@ -29,6 +29,15 @@ def test_recurrent_layers_and_embeddings_get_the_initialisers_of_their_kinds():
     assert found[("tokens", "embeddings_initializer")] == "uniform"
 
 
+def test_initialisers_that_make_all_weights_equal_are_replaced_where_equal_units_cannot_be_told():
+    embedding = layer("tokens", kind="Embedding", arguments={"embeddings_initializer": "zeros"})
+    assert changes(prescribe("reinitialize", case(embedding))) == {("tokens", "embeddings_initializer"): "uniform"}
+    arguments = {"kernel_initializer": None, "depthwise_initializer": "glorot_uniform", "pointwise_initializer": "ones"}
+    separable = layer("conv", kind="SeparableConv2D", arguments=arguments)
+    found = changes(prescribe("reinitialize", case(separable)))
+    assert found == {("conv", "pointwise_initializer"): "glorot_uniform"}
+
+
 def test_weights_that_were_set_to_equal_values_are_drawn_anew_though_their_initialiser_is_a_good_one():
     program = case(layer("a", equal_share=1.0))
     assert changes(prescribe("reinitialize", program)) == {("a", "kernel_initializer"): "glorot_normal"}
@@ -47,6 +56,7 @@ def test_a_bias_that_saturates_the_units_from_the_start_is_reset():
         layer("he", arguments={"kernel_initializer": "he_normal"}, kernel_scale=8.0),
         layer("frozen", arguments={"kernel_initializer": "zeros"}, equal_share=1.0, is_trainable=False),
         layer("tokens", kind="Embedding", arguments={"embeddings_initializer": "random_uniform"}, kernel_scale=0.1),
+        layer("out", arguments={"kernel_initializer": "zeros"}, is_output=True),
         layer("moderate", arguments={"kernel_initializer": "random_normal"}, kernel_scale=0.4),
     ],
     ids=lambda layer: layer.name,
