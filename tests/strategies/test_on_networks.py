@@ -66,14 +66,10 @@ REPAIRS = {
     "repair_output_head": lambda: dense(
         LAYERS.Dense(16, activation="relu"), LAYERS.Dense(1, activation="softmax"), loss="binary_crossentropy"
     ),
-    "revive_units": lambda: dense(
-        LAYERS.Dense(16, activation="relu", bias_initializer=keras.initializers.Constant(-50.0)), LAYERS.Dense(1)
-    ),
     "reinitialize": lambda: dense(
         LAYERS.Dense(16, activation="relu", kernel_initializer="zeros"), LAYERS.Dense(1, kernel_initializer="zeros")
     ),
     "unfreeze": lambda: dense(LAYERS.Dense(16, activation="relu", trainable=False), LAYERS.Dense(1, trainable=False)),
-    "relax_regularization": lambda: dense(LAYERS.Dense(16, activation="relu"), LAYERS.Dropout(0.99), LAYERS.Dense(1)),
 }
 
 
