@@ -119,9 +119,14 @@ class EscalationOracle(keras_tuner.Oracle):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
                 continue
             for proposal in self._candidates(rung):
-                if proposal.key not in tried:
+                # The recipe too: a strategy may prescribe nothing after another one.
+                if proposal.key not in tried and not self._is_known(proposal):
                     return proposal
         return None
+
+    def _is_known(self, proposal: Proposal) -> bool:
+        recipe = self._space.recipe(proposal.strategies, proposal.values)
+        return any(record.recipe == recipe for record in self.records)
 
     def _candidates(self, rung: int) -> Iterator[Proposal]:
         """What a rung may try, in order: combinations with what is new, what is likely alone, then sweeps."""
@@ -132,8 +137,8 @@ class EscalationOracle(keras_tuner.Oracle):
         settings = {**self._space.defaults(active), **{k: v for k, v in pinned.items() if k.split("/")[0] in active}}
         for strategies in self._combinations(rung, active, new):
             yield self._proposal(rung, strategies, settings)
-        # What is as likely as this comes first: a sweep of one setting takes as long as many rungs.
-        if not rung < self._n_likely:
+        # What is as likely as this comes before a sweep that may lead nowhere.
+        if rung >= self._n_likely or (best is not None and best.status == "proven"):
             yield from self._sweeps(rung, best)
 
     def _combinations(self, rung: int, active: Sequence[str], new: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,6 +1,7 @@
 """The search space: which strategies apply to a case, what they can be set to, and in which order they are tried."""
 
 import dataclasses
+import graphlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ class SearchSpace:
         self.settings: dict[str, list[Any]] = {}
         self.hyperparameters = keras_tuner.HyperParameters()
         ladder = sorted(strategies, key=lambda one: (order.get(one.name, len(order)), one.name))
-        for strategy in sorted(ladder, key=lambda one: bool(one.after)):
+        self._sequence = _in_sequence(ladder)
+        for strategy in self._sequence:
             self._add(strategy)
         self.strategies = {one.name: one for one in ladder if one.name in self.strategies}
 
@@ -47,21 +49,25 @@ class SearchSpace:
             self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"
             return
         declared = keras_tuner.HyperParameters()
-        if self._prescribe(strategy, declared, self._case) is None and not self._applies_after(strategy):
+        remedy = self._prescribe(strategy, declared, self._case)
+        if remedy is None:
+            # It may apply to what those that come before it leave.
+            remedy = self._prescribe(strategy, declared, self._after(strategy))
+        if remedy is None:
             self.left_out[strategy.name] = strategy.when_left_out
+            return
+        if remedy.departure() and not self._confidence(strategy):
+            self.left_out[strategy.name] = "nothing points to what it treats, and it would overrule what was asked for"
             return
         self.strategies[strategy.name] = strategy
         for setting in declared.space:
             self.settings[setting.name] = choices(setting)
         self.hyperparameters.merge(declared)
 
-    def _applies_after(self, strategy: Strategy) -> bool:
-        """Whether a strategy applies to what those that come before it leave."""
+    def _after(self, strategy: Strategy) -> Case:
+        """The case as the strategies leave it whose remedies one looks at."""
         before = [name for name in strategy.after if name in self.strategies]
-        if not before:
-            return False
-        case = dataclasses.replace(self._case, recipe=self.recipe(before, self.defaults(before)))
-        return self._prescribe(strategy, keras_tuner.HyperParameters(), case) is not None
+        return dataclasses.replace(self._case, recipe=self.recipe(before, self.defaults(before)))
 
     @staticmethod
     def _prescribe(strategy: Strategy, hp: keras_tuner.HyperParameters, case: Case) -> Any:
@@ -81,8 +87,8 @@ class SearchSpace:
     def recipe(self, strategies: Sequence[str], values: Values) -> Recipe:
         """The recipe that strategies with these settings prescribe: each after those whose remedies it looks at."""
         recipe = Recipe()
-        for name, strategy in sorted(self.strategies.items(), key=lambda item: bool(item[1].after)):
-            if name in strategies:
+        for strategy in self._sequence:
+            if strategy.name in strategies:
                 hp = keras_tuner.HyperParameters()
                 hp.values = dict(values)
                 remedy = self._prescribe(strategy, hp, dataclasses.replace(self._case, recipe=recipe))
@@ -135,6 +141,19 @@ class SearchSpace:
 
     def _confidence(self, strategy: Strategy) -> float:
         return max((f.confidence for f in self._case.findings if f.cause in strategy.treats), default=0.0)
+
+
+def _in_sequence(strategies: Sequence[Strategy]) -> list[Strategy]:
+    """The strategies, each after those whose remedies it looks at, otherwise in their order."""
+    by_name = {strategy.name: strategy for strategy in strategies}
+    graph = {name: [other for other in by_name if other in strategy.after] for name, strategy in by_name.items()}
+    try:
+        return [by_name[name] for name in graphlib.TopologicalSorter(graph).static_order()]
+    except graphlib.CycleError as error:
+        raise StrategyError(
+            f"Strategies wait for each other. Expected `after` without circles. Received: {error.args[1]}. "
+            "Leave one of them out with strategies=[...]."
+        ) from error
 
 
 def choices(setting: Any) -> list[Any]:
