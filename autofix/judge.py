@@ -113,6 +113,10 @@ class Judge:
         self._outcomes: dict[tuple[Recipe, int], Outcome] = {}
         self.expectations = Expectations([()] * len(self._judged))
 
+    def begin(self) -> None:
+        """Lets the budget begin now: a judge may be asked for references long before any trial."""
+        self._deadline = time.perf_counter() + self._budget_s
+
     @property
     def is_out_of_time(self) -> bool:
         """Whether the budget is used up."""

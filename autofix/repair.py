@@ -167,13 +167,20 @@ class RepairShop:
                 return True
         return False
 
-    def expects_more_than(self, heads: Sequence[Assessment]) -> bool:
-        """Whether the reference learners show that far more skill is to be had than was seen of the training."""
+    def expects_more_than(self, heads: Sequence[Assessment], *, is_last: bool) -> bool:
+        """Whether the reference learners show that far more skill is to be had than was seen of the training.
+
+        Args:
+            heads: What was seen.
+            is_last: Whether no more is to come; then a shortfall counts that a running training might make good.
+        """
         if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
             return False
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references()
-        return any(self.judge.expectations.far_exceeds(index, head) for index, head in enumerate(heads))
+        expectations = self.judge.expectations
+        is_short = expectations.is_short if is_last else expectations.far_exceeds
+        return any(is_short(index, head) for index, head in enumerate(heads))
 
     def _compare_with_references(self) -> None:
         if not self._has_references:
@@ -198,6 +205,7 @@ class RepairShop:
         if self._data.total_steps < MIN_TRAINING_STEPS and is_finite:
             return self._too_few_steps()
         snapshot = Snapshot(self._model)
+        self.judge.begin()
         try:
             with preserved_randomness(seed=self._settings.base_seed):
                 return self._attempt(epoch_losses)

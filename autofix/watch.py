@@ -124,8 +124,11 @@ class Watch(CollapseMonitor):
         super().on_epoch_end(epoch)
 
     def doubt(self) -> None:
-        # Little skill may be all there is: the reference learners tell, once a training.
-        if self.shop is None and self._open_shop().expects_more_than(self.looks[-1].heads):
+        # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
+        look = self.looks[-1]
+        if self.shop is not None and not look.is_last:
+            return
+        if (self.shop or self._open_shop()).expects_more_than(look.heads, is_last=look.is_last):
             self.suspect()
 
     def suspect(self) -> None:
