@@ -253,6 +253,11 @@ class Judge:
         """Whether no reference learner found anything to learn for the outputs that need a repair."""
         return all(self.expectations.is_hopeless(index) for index in self.to_repair())
 
+    @staticmethod
+    def has_any_skill(outcome: Outcome) -> bool:
+        """Whether any output is better than a constant, however little."""
+        return any(head.is_finite and head.skill_lower > 0.0 for head in outcome.heads)
+
     def is_learnable(self) -> bool:
         """Whether a reference learner or any trial has skill in an output that needs a repair."""
         return any(

@@ -182,6 +182,31 @@ class RepairShop:
         is_short = expectations.is_short if is_last else expectations.far_exceeds
         return any(is_short(index, head) for index, head in enumerate(heads))
 
+    def find_nothing(self, epoch_losses: Sequence[float]) -> Repair | None:
+        """The finding that there is nothing to learn, of a finished training with little skill; None where there is.
+
+        Neither a reference learner nor the network itself has skill on held-out rows, and a permutation test finds no
+        dependence: little skill on the rows that were trained on is then nothing but memory.
+
+        Args:
+            epoch_losses: Mean training loss of each epoch.
+        """
+        if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
+            return None
+        with preserved_randomness(seed=self._settings.base_seed):
+            self._compare_with_references()
+            evidence = self._collect(epoch_losses)
+            findings = causes.rank(evidence)
+            has_signal = all(finding.cause != "no_signal" for finding in findings)
+            try:
+                if has_signal or self.judge.has_any_skill(self.judge.control()):
+                    return None
+            except UNRUNNABLE:
+                return None
+        references = self.judge.expectations.references
+        seconds = dict(self._seconds)
+        return Repair(None, False, False, (), references, _nothing_first(findings), (), {}, (), (), seconds, evidence)
+
     def _compare_with_references(self) -> None:
         if not self._has_references:
             with self._timed("references"):
@@ -214,11 +239,9 @@ class RepairShop:
 
     def _attempt(self, epoch_losses: Sequence[float]) -> Repair:
         self._compare_with_references()
-        with self._timed("evidence"):
-            evidence = collect(self._model, self._data, self._kinds, self._initial, epoch_losses)
+        evidence = self._collect(epoch_losses)
         with self._timed("trials"):
-            curve = self._measure_control(evidence.curve)
-        evidence = dataclasses.replace(evidence, references=self.judge.expectations.profile, curve=curve)
+            evidence = dataclasses.replace(evidence, curve=self._measure_control(evidence.curve))
         findings = causes.rank(evidence)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
@@ -229,10 +252,13 @@ class RepairShop:
         if chosen is not None:
             with self._timed("minimize"):
                 chosen = minimize(self.judge, chosen, self._record_smaller, space.confidence)
+        is_learnable = self._is_learnable()
+        if not is_learnable:
+            findings = _nothing_first(findings)
         return Repair(
             outcome=chosen,
             is_false_alarm=self._is_false_alarm,
-            is_learnable=self._is_learnable(),
+            is_learnable=is_learnable,
             trials=tuple(self._records),
             references=self.judge.expectations.references,
             findings=findings,
@@ -243,6 +269,11 @@ class RepairShop:
             seconds=dict(self._seconds),
             evidence=evidence,
         )
+
+    def _collect(self, epoch_losses: Sequence[float]) -> Evidence:
+        with self._timed("evidence"):
+            evidence = collect(self._model, self._data, self._kinds, self._initial, epoch_losses)
+        return dataclasses.replace(evidence, references=self.judge.expectations.profile)
 
     def _measure_control(self, curve: CurveProfile) -> CurveProfile:
         """The control arm at half of its steps and at their end, which tells whether more steps would help."""
@@ -397,6 +428,11 @@ def _record(outcome: Outcome, rung: int, values: Values, status: str, seconds: f
         status=status,
         note=note,
     )
+
+
+def _nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, what says that there is nothing to learn before everything else that is wrong."""
+    return tuple(sorted(findings, key=lambda finding: finding.cause != "no_signal"))
 
 
 def _architecture(model: keras.Model) -> str:

@@ -128,8 +128,11 @@ class Watch(CollapseMonitor):
         look = self.looks[-1]
         if self.shop is not None and not look.is_last:
             return
-        if (self.shop or self._open_shop()).expects_more_than(look.heads, is_last=look.is_last):
+        shop = self.shop or self._open_shop()
+        if shop.expects_more_than(look.heads, is_last=look.is_last):
             self.suspect()
+        elif look.is_last and self.repair is None:
+            self.repair = shop.find_nothing(self.epoch_losses)
 
     def suspect(self) -> None:
         if self.repair is not None:
