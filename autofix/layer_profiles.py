@@ -184,6 +184,8 @@ def _equal_share(layer: Any, units: int, values: Weights) -> float:
         return 0.0
     rows = np.concatenate([array.reshape(-1, units) for array in arrays])
     rows = rows[:: math.ceil(len(rows) / MAX_WEIGHTS_A_UNIT)]
+    if not np.isfinite(rows).all():
+        return 0.0
     _, counts = np.unique([column.tobytes() for column in np.ascontiguousarray(rows.T)], return_counts=True)
     return float(counts[counts > 1].sum() / units)
 

@@ -66,6 +66,10 @@ def unscaled_targets(evidence: Evidence, t: Thresholds) -> Finding | None:
         if distance <= t.far_scale or (output is not None and _has_reached(output, target, t)):
             continue
         confidence = by_decades(distance / t.far_scale, t.far_scale_confidence, t.decade)
+        first = unscaled_inputs(evidence, t)
+        if first is not None and confidence - first.confidence < t.decade:
+            # A network's outputs begin about as large as its inputs: then these are what is to be scaled first.
+            confidence = min(confidence, first.confidence - 0.01)
         return Finding(
             "unscaled_targets",
             confidence,
