@@ -210,7 +210,7 @@ def _assess(
     rows = data.watch_rows(LOOK_ROWS)
     x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array[rows]) for array in data.inputs])
     predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(forward(model, x))]
-    names = getattr(model, "output_names", None) or [f"output {index}" for index in range(len(losses))]
+    names = getattr(model, "output_names", None) or [f"output_{index}" for index in range(len(losses))]
     assessments = []
     for index, loss in enumerate(losses):
         if loss is None:

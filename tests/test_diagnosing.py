@@ -211,7 +211,7 @@ def test_numbers_that_are_not_finite_go_through_strict_json():
     again = Diagnosis.from_json(found.to_json())
     assert np.isnan(again.evidence.curve.data_loss)
     assert again.findings == found.findings
-    assert found.cause == "nonfinite_training"
+    assert [finding.cause for finding in found.findings] == ["exploding_gradients", "nonfinite_training"]
 
 
 def test_the_text_is_short_and_says_what_matters():

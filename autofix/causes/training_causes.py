@@ -162,6 +162,8 @@ def exploding_gradients(evidence: Evidence, t: Thresholds) -> Finding | None:
     """Gradients that throw the weights off."""
     growth = loss_growth(evidence.curve)
     grown = f" The loss grew{_to(growth, evidence.curve)}." if growth >= t.loss_growth else ""
+    if math.isinf(growth) and all(math.isfinite(loss) for loss in evidence.curve.losses):
+        grown = " Weights have become NaN or infinite."
     # Beside tiny weights any gradient is large.
     ordinary = [layer for layer in evidence.model.layers if layer.kernel_scale > t.small_kernel]
     largest = max(ordinary, key=lambda layer: max(layer.start_gradient, layer.gradient), default=None)
@@ -182,7 +184,7 @@ def exploding_gradients(evidence: Evidence, t: Thresholds) -> Finding | None:
     if not grown:
         return None
     limits = "are limited all the same" if evidence.model.is_clipped else "are not limited"
-    return Finding("exploding_gradients", 0.7, f"The loss grew{_to(growth, evidence.curve)}; gradients {limits}.")
+    return Finding("exploding_gradients", 0.7, f"{grown.strip().rstrip('.')}; gradients {limits}.")
 
 
 RULES = (
