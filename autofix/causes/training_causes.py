@@ -89,7 +89,7 @@ def learning_rate_too_low(evidence: Evidence, t: Thresholds) -> Finding | None:
     farthest = max((layer.update for layer in model.layers), default=0.0)
     moved = ""
     if knows_start(evidence):
-        moved = f" So far no layer moved by more than {farthest:.2%} of its weights."
+        moved = f" So far no layer moved by more than {100.0 * farthest:.2g}% of its weights."
         if farthest > t.little_moved:
             confidence = min(confidence, 0.4)
     return Finding(
