@@ -246,6 +246,10 @@ def test_direct_evidence_is_decisive(cause):
         ("dead_units", case(model={"layers": (hidden(dead_share=0.5), out())})),
         ("dead_units", case(model={"layers": (hidden(activation="tanh", dead_share=1.0), out())})),
         ("dead_units", case(model={"layers": (hidden(), out(activation="relu", dead_share=1.0))})),
+        (
+            "dead_units",
+            case(model={"layers": (hidden(kernel_scale=1e-3, dead_share=1.0), hidden("next", dead_share=1.0), out())}),
+        ),
         ("saturated_units", case(model={"layers": (hidden(), out(activation="softmax", saturated_share=1.0))})),
         ("saturated_units", case(model={"layers": (hidden(activation="tanh", saturated_share=0.3), out())})),
         ("symmetric_initialization", case(model={"layers": (hidden(), out(units=3, equal_share=1.0))})),
@@ -338,6 +342,18 @@ def test_consequences_rank_below_their_causes(evidence, expected):
     assert order(evidence)[: len(expected)] == expected
     ranks = [finding.confidence for finding in rank(evidence)]
     assert ranks == sorted(ranks, reverse=True)
+
+
+def test_a_single_short_epoch_is_suspected_of_being_too_little():
+    short = case(fit={"total_steps": 30, "epochs": 1, "n_rows": 960}, curve={"losses": (1.0,)})
+    assert order(short) == ["insufficient_training"]
+    assert confidence(short, "insufficient_training") < CONFIDENT
+
+
+def test_single_rows_at_a_high_rate_are_noisier():
+    single = {"batch_size": 1, "total_steps": 10000}
+    calm, noisy = case(fit=single), case(fit=single, model={"learning_rate": 0.02})
+    assert confidence(calm, "batch_size_too_small") < confidence(noisy, "batch_size_too_small")
 
 
 def test_a_flat_output_is_less_certain_than_one_out_of_reach():

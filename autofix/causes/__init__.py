@@ -26,7 +26,10 @@ RULES: tuple[Rule, ...] = (
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "learning_rate_too_low": ("frozen_weights",),
     "unscaled_targets": ("output_mismatch",),
-    "dead_units": ("nonfinite_inputs", "learning_rate_too_high", "unscaled_inputs", "unscaled_targets"),
+    "dead_units": (
+        *("nonfinite_inputs", "learning_rate_too_high", "unscaled_inputs", "unscaled_targets"),
+        "excessive_regularization",
+    ),
     "saturated_units": ("nonfinite_inputs", "unscaled_inputs", "learning_rate_too_high", "unscaled_targets"),
     "vanishing_gradients": (
         *("dead_units", "saturated_units", "unscaled_inputs", "symmetric_initialization", "frozen_weights"),

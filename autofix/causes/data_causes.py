@@ -138,7 +138,7 @@ def imbalanced_labels(evidence: Evidence, t: Thresholds) -> Finding | None:
         if share > t.majority_share:
             return Finding(
                 "imbalanced_labels",
-                between(share, t.majority_share, 0.5, 0.7),
+                between(share, t.majority_share, 0.5, 0.8),
                 f"{share:.1%} of the rows are of class {label}, so that always predicting it costs little.",
             )
     return None

@@ -1,5 +1,6 @@
 """Causes in the network: units, initial weights, gradients, capacity, frozen layers, regularisation."""
 
+import itertools
 import math
 
 from autofix.causes.phrases import DECISIVE, between, by_decades, names, times, units
@@ -50,9 +51,12 @@ def insufficient_capacity(evidence: Evidence, t: Thresholds) -> Finding | None:
 
 def dead_units(evidence: Evidence, t: Thresholds) -> Finding | None:
     """ReLU units that are the same for every row, and so pass no gradient on."""
+    hidden = hidden_layers(evidence)
+    # Behind weights of next to 0 all is the same without being dead.
+    reached = itertools.takewhile(lambda one: one.kernel_scale > t.small_kernel, hidden)
     dead = [
         layer
-        for layer in hidden_layers(evidence)
+        for layer in reached
         if layer.activation in CUT_OFF and max(layer.dead_share, layer.start_dead_share) >= t.dead_share
     ]
     if not dead:

@@ -117,10 +117,15 @@ def batch_size_too_small(evidence: Evidence, t: Thresholds) -> Finding | None:
     fit = evidence.fit
     if fit.batch_size > t.tiny_batch or fit.n_rows / fit.batch_size < t.many_steps_an_epoch:
         return None
+    model = evidence.model
+    rate, default = model.learning_rate or 0.0, model.default_learning_rate
+    # The noise of the steps grows with the rate over the batch size (Smith & Le 2018).
+    is_noisy = default is not None and rate >= t.far_rate * default
+    at_rate = f", at a learning rate of {rate:.3g}" if is_noisy else ""
     return Finding(
         "batch_size_too_small",
-        0.4,
-        f"Batches of {fit.batch_size} rows make every step as noisy as a single row.",
+        0.65 if is_noisy else 0.4,
+        f"Batches of {fit.batch_size} rows make every step as noisy as a single row{at_rate}.",
     )
 
 
@@ -143,6 +148,8 @@ def insufficient_training(evidence: Evidence, t: Thresholds) -> Finding | None:
         fall = f"the loss still fell from {losses[-2]:.3g} to {losses[-1]:.3g} in the last epoch"
     elif knows_start(evidence) and max(layer.update for layer in evidence.model.layers) < t.little_moved:
         fall = f"no layer moved by more than {max(layer.update for layer in evidence.model.layers):.1%} of its weights"
+    elif fit.epochs == 1 and not is_nonfinite(curve):
+        return Finding("insufficient_training", 0.5, f"The training takes {fit.total_steps} steps in its only epoch.")
     else:
         return None
     return Finding("insufficient_training", 0.65, f"The training takes {fit.total_steps} steps; {fall}.")
