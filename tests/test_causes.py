@@ -117,7 +117,7 @@ CASES = {
     "output_mismatch": (case(model={"outputs": head(activation="sigmoid")}), ("sigmoid reaches 0 to 1", "-3 to 3")),
     "dead_units": (
         case(model={"layers": (hidden(dead_share=1.0, start_dead_share=0.25), out())}),
-        ("16 of 16 units of 'hidden'", "4 of 16"),
+        ("16 of 16 units of 'hidden'", ", 4 when"),
     ),
     "saturated_units": (
         case(model={"layers": (hidden(activation="tanh", start_saturated_share=1.0, kernel_scale=40.0), out())}),
@@ -189,7 +189,7 @@ def test_each_cause_is_found_by_its_evidence_and_names_its_numbers(cause):
 
 DECISIVE = (
     *("learning_rate_too_high", "learning_rate_too_low", "insufficient_capacity", "unshuffled_data", "output_mismatch"),
-    *("dead_units", "saturated_units", "vanishing_gradients", "exploding_gradients", "symmetric_initialization"),
+    *("saturated_units", "vanishing_gradients", "exploding_gradients", "symmetric_initialization"),
     *("frozen_weights", "excessive_regularization", "nonfinite_inputs", "constant_features", "constant_targets"),
     *("no_signal", "too_few_rows"),
 )
@@ -322,6 +322,25 @@ saturated = (hidden(activation="tanh", start_saturated_share=1.0, saturated_shar
             ["unscaled_inputs", "exploding_gradients", "nonfinite_training"],
         ),
         (
+            case(model={"layers": (hidden(dead_share=1.0, start_dead_share=1.0, equal_share=1.0), out())}),
+            ["symmetric_initialization", "dead_units"],
+        ),
+        (
+            case(
+                fit={"shuffle": False},
+                targets={"order_drift": 0.95},
+                model={"learning_rate": 0.05, "layers": dead_after},
+            ),
+            ["unshuffled_data", "learning_rate_too_high", "dead_units"],
+        ),
+        (
+            case(
+                targets={"mean": 1e6, "std": 1e5, "minimum": 8e5, "maximum": 12e5},
+                model={"is_scale_free": False, "layers": (hidden(gradient=1e7), out())},
+            ),
+            ["unscaled_targets", "exploding_gradients"],
+        ),
+        (
             case(targets={"mean": 40.0, "std": 20.0, "maximum": 99.0}, model={"outputs": head(activation="sigmoid")}),
             ["output_mismatch", "unscaled_targets"],
         ),
@@ -342,6 +361,20 @@ def test_consequences_rank_below_their_causes(evidence, expected):
     assert order(evidence)[: len(expected)] == expected
     ranks = [finding.confidence for finding in rank(evidence)]
     assert ranks == sorted(ranks, reverse=True)
+    if expected[0] != "dead_units":
+        assert all(confidence(evidence, effect) < CONFIDENT for effect in expected[1:])
+
+
+def test_units_that_were_dead_before_the_first_step_are_decisive():
+    evidence = case(model={"layers": dead_before})
+    assert order(evidence) == ["dead_units"]
+    assert confidence(evidence, "dead_units") >= 0.9
+    assert CONFIDENT <= confidence(case(model={"layers": dead_after}), "dead_units") < 0.9
+
+
+def test_a_thousandfold_rate_is_wrong_whatever_the_order_of_the_rows():
+    evidence = case(fit={"shuffle": False}, targets={"order_drift": 0.9}, model={"learning_rate": 1.0})
+    assert confidence(evidence, "learning_rate_too_high") >= 0.9
 
 
 def test_a_single_short_epoch_is_suspected_of_being_too_little():
@@ -417,6 +450,7 @@ def test_every_threshold_moves_some_confidence_or_ranking():
         case(model={"is_scale_free": False, "layers": (hidden(gradient=110.0), out())}),
         case(inputs=(inputs((3.0, 2.0), codes=(CodesProfile(0, 0, 7, 8, gain=0.11),)),)),
         case(model={"learning_rate": 0.12, "layers": dead_after}),
+        case(fit={"shuffle": False}, targets={"order_drift": 0.95}, model={"learning_rate": 0.09}),
     ]
     unmoved = []
     for field in dataclasses.fields(DEFAULT):

@@ -62,13 +62,21 @@ def dead_units(evidence: Evidence, t: Thresholds) -> Finding | None:
     if not dead:
         return None
     layer = max(dead, key=lambda one: (max(one.dead_share, one.start_dead_share), one.start_dead_share))
-    share = max(layer.dead_share, layer.start_dead_share)
-    text = f"{units(share, layer)} are the same for every row"
-    if began_dead(evidence, t):
-        text += ", already when the training began."
-        return Finding("dead_units", between(share, t.dead_share, 0.6, 0.98), text)
-    start = f", {units(layer.start_dead_share, layer)} when the training began" if layer.update else ""
-    return Finding("dead_units", between(share, t.dead_share, 0.55, 0.92), f"{text}{start}.")
+    if layer.start_dead_share >= t.dead_share:
+        is_known = began_dead(evidence, t)
+        return Finding(
+            "dead_units",
+            between(layer.start_dead_share, t.dead_share, 0.6, 0.98 if is_known else 0.92),
+            f"{units(layer.start_dead_share, layer)} are the same for every row"
+            + (", already when the training began." if is_known else "."),
+        )
+    # Some units are dead from the start by chance; that others died since has a reason in the training.
+    at_start = round(layer.start_dead_share * layer.units)
+    return Finding(
+        "dead_units",
+        between(layer.dead_share, t.dead_share, 0.5, 0.85),
+        f"{units(layer.dead_share, layer)} are the same for every row, {at_start} when the training began.",
+    )
 
 
 def began_dead(evidence: Evidence, t: Thresholds) -> bool:

@@ -18,6 +18,9 @@ class Thresholds:
 
     Args:
         confident: From this confidence on a cause pulls its consequences below itself; see `CONFIDENT`.
+        explained: The most that a consequence of a likely cause keeps: below `confident`, so that it is not treated
+            along with its cause.
+        decisive: A learning rate this surely too high is wrong whatever the order of the rows.
         far_scale: A feature or target this far from the unit scale that Glorot's initialisation assumes is unscaled
             (Glorot & Bengio 2010; LeCun et al. 1998, section 4.3). Flower measurements, at 6, train well.
         far_scale_confidence: Of a scale at `far_scale`; low, for raw pixels, at 15 times that, train well too.
@@ -68,6 +71,8 @@ class Thresholds:
     """
 
     confident: float = CONFIDENT
+    explained: float = 0.6
+    decisive: float = 0.9
     far_scale: float = 10.0
     far_scale_confidence: float = 0.5
     decade: float = 0.15

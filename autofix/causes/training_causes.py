@@ -41,7 +41,7 @@ def learning_rate_too_high(evidence: Evidence, t: Thresholds) -> Finding | None:
             return None
         return Finding(
             "learning_rate_too_high",
-            0.6,
+            0.5,
             f"At the learning rate of {model.learning_rate:.3g} the loss grew{_to(growth, evidence.curve)}.",
         )
     confidence = by_decades(ratio / t.far_rate, t.far_rate_confidence, t.rate_decade)
