@@ -6,9 +6,11 @@ Nothing is trained: the evidence of every run of `diagnosis --json` is ranked an
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from json import loads
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autofix import causes
 from autofix.benchmarks import lines, summary
 from autofix.benchmarks.faults import scores
 from autofix.benchmarks.faults.catalogue import true_causes
@@ -62,9 +64,9 @@ def moved_thresholds(thresholds: Any) -> list[tuple[str, float, Any]]:
 def with_evidence(records: Sequence[dict[str, Any]]) -> list[tuple[tuple[tuple[str, ...], ...], Evidence]]:
     """True causes and evidence of each run by evidence that kept it and whose program is broken."""
     return [
-        (true_causes(record["fault"]), Evidence.from_dict(record["evidence"]))
+        (true_causes(record["fault"]), Evidence.from_dict(evidence))
         for record in scores.counted(records)
-        if record.get("order") == "evidence" and record.get("evidence")
+        if record["order"] == "evidence" and not record["error"] and (evidence := loads(record["evidence"]))
     ]
 
 
@@ -98,8 +100,6 @@ def main(json: Path) -> int:
     Returns:
         The exit code: 1 when a threshold matters too much, 2 when the file holds no evidence.
     """
-    from autofix import causes
-
     runs = with_evidence([record for record in lines.read(json) if record.get("kind") == "diagnosis"])
     if not runs:
         summary.console.print(f"No evidence. Expected a file of `diagnosis --json`. Received: {json}", soft_wrap=True)

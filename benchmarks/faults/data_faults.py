@@ -110,7 +110,7 @@ FAULTS = (
         "unscaled_inputs",
         ("unscaled_inputs",),
         fixes("standardize_inputs"),
-        ("regression", "binary", "multiclass", "images", "series"),
+        ("regression", "binary", "multiclass", "images"),
         scale_inputs,
     ),
     Fault(

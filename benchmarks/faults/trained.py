@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -145,5 +146,6 @@ def _figures(plain: Trained, fixed: Trained) -> dict[str, Any]:
         "left_out": report.left_out,
         "notes": report.notes,
         "parts": report.seconds,
-        "evidence": getattr(report, "evidence", None),
+        # As text, because strict JSON has no NaN, which the evidence of a diverged training holds.
+        "evidence": json.dumps(report.evidence),
     }

@@ -1,16 +1,19 @@
 """What records of planted faults add up to."""
 
 import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 
-from autofix.benchmarks import diagnosis, healthy, lines, thresholds, unlearnable
+from autofix import causes
+from autofix.benchmarks import diagnosis, healthy, lines, summary, thresholds, unlearnable
 from autofix.benchmarks.faults import scores
 from autofix.benchmarks.faults.bases import BY_NAME
 from autofix.benchmarks.faults.catalogue import Case
 from autofix.benchmarks.faults.trained import diagnose_case, train
+from autofix.evidence import CurveProfile, Evidence, FitProfile, InputProfile, ModelProfile, TargetProfile
 
 
 def record(**fields):
@@ -33,7 +36,7 @@ def record(**fields):
         "strategies": ["revive_units"],
         "n_trials": 4,
         "notes": [],
-        "evidence": None,
+        "evidence": "null",
     }
     return {**ordinary, **fields}
 
@@ -203,6 +206,21 @@ def test_the_largest_change_of_a_share_is_found():
     moved = thresholds.sweep(runs, Limits(), lambda size, limits: [Named("a" if size > limits.share else "b")])
     assert moved[0].first == 0.5
     assert thresholds.largest_change(moved) == pytest.approx(0.5)
+
+
+def test_evidence_is_ranked_as_it_was_measured_nan_included():
+    curve = CurveProfile(losses=(math.nan,), data_loss=math.nan, has_nonfinite_weights=True)
+    inputs = InputProfile((0.0,), (1.0,), (-2.0,), (2.0,), (0.0,), (1.3,), False)
+    model = ModelProfile("SGD", 0.1, None, 0.01, False, 1, ("Dense",), True, True, True, ("linear",))
+    fit = FitProfile(100, 10, 10, 100, True)
+    evidence = Evidence((inputs,), (TargetProfile("regression", 0.0, 1.0, False, 0.0),), model, fit, curve=curve)
+    kept = json.loads(json.dumps(summary.json_safe(record(evidence=json.dumps(evidence.to_dict())))))
+    ((true, replayed),) = thresholds.with_evidence(
+        [kept, record(), FAILED, record(order="ladder"), record(plain_skill=1.0)]
+    )
+    assert true == (("dead_units",),)
+    assert repr(replayed) == repr(evidence)
+    assert causes.rank(replayed, causes.Thresholds()) == causes.rank(evidence)
 
 
 def test_healthy_pairs_must_be_left_alone_to_the_last_bit():
