@@ -11,7 +11,7 @@ SLOW = (*DENSE, "images", "tokens", "codes")
 """Programs that do not get far in a dozen steps."""
 
 
-SINGLE_ROWS, SINGLE_EPOCHS = 1_100, 4
+SINGLE_ROWS, SINGLE_EPOCHS, ORDINARY_BATCH = 1_100, 6, 32
 
 
 def raise_rate(program: Program, rng: np.random.Generator) -> Program:
@@ -50,7 +50,7 @@ def shrink_batches(program: Program, rng: np.random.Generator) -> Program:
 
 def enlarge_by_hand(program: Program) -> Program:
     """Undoes `shrink_batches`, but for its optimizer and length."""
-    return program.changed("batches of 16 rows", batch_size=program.base.batch_size)
+    return program.changed(f"batches of {ORDINARY_BATCH} rows", batch_size=ORDINARY_BATCH)
 
 
 def shorten(program: Program, rng: np.random.Generator) -> Program:
@@ -94,8 +94,9 @@ FAULTS = (
     Fault("batch_size_too_large", ("batch_size_too_large",), fixes("resize_batches"), SLOW, enlarge_batches),
     Fault(
         "batch_size_too_small",
-        ("batch_size_too_small",),
-        fixes("resize_batches"),
+        # What is too small for the rate is a rate too high for the batch.
+        ("batch_size_too_small", "learning_rate_too_high"),
+        fixes("resize_batches", "lower_learning_rate"),
         ("regression", "multiclass"),
         shrink_batches,
         undo=enlarge_by_hand,
