@@ -18,9 +18,9 @@ def linearize(program: Program, rng: np.random.Generator) -> Program:
 
 
 def squeeze(program: Program, rng: np.random.Generator) -> Program:
-    """Hidden layers of a single unit."""
+    """Hidden layers of a single unit; with tanh, so that it does not die as well."""
     depth = int(rng.integers(1, 4))
-    return program.changed(f"{depth} hidden layers of 1 unit", units=1, depth=depth)
+    return program.changed(f"{depth} hidden layers of 1 tanh unit", units=1, depth=depth, activation="tanh")
 
 
 def kill_units(program: Program, rng: np.random.Generator) -> Program:
@@ -124,7 +124,7 @@ FAULTS = (
         DENSE,
         linearize,
     ),
-    Fault("bottleneck", ("insufficient_capacity",), fixes("add_hidden_layers"), WITH_HIDDEN, squeeze),
+    Fault("bottleneck", ("insufficient_capacity",), fixes("add_hidden_layers"), DENSE, squeeze),
     Fault("dead_units", ("dead_units",), fixes("revive_units", "reinitialize"), WITH_HIDDEN, kill_units),
     Fault(
         "stacked_sigmoids",

@@ -108,7 +108,7 @@ def test_the_strength_differs_from_seed_to_seed_where_there_is_one(name):
         ("tiny_weights", "binary", {"initial_std", "depth"}),
         ("zero_weights", "tokens", {"initial_constant"}),
         ("equal_weights", "multiclass", {"initial_constant"}),
-        ("bottleneck", "regression", {"units", "depth"}),
+        ("bottleneck", "regression", {"units", "depth", "activation"}),
         ("labels_from_one", "images", {"y", "y_fresh"}),
         ("softmax_under_squares", "multiclass", {"loss"}),
         ("logits_as_probabilities", "binary", {"head_activation"}),
