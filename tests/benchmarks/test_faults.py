@@ -84,7 +84,6 @@ def test_the_strength_differs_from_seed_to_seed_where_there_is_one(name):
         "frozen_weights",
         "zero_weights",
         "softmax_over_one",
-        "labels_from_one",
         "softmax_under_squares",
     )
     assert (len(sentences) == 1) == (name in without_strength)
@@ -109,8 +108,7 @@ def test_the_strength_differs_from_seed_to_seed_where_there_is_one(name):
         ("zero_weights", "tokens", {"initial_constant"}),
         ("equal_weights", "multiclass", {"initial_constant"}),
         ("bottleneck", "regression", {"units", "depth", "activation"}),
-        ("labels_from_one", "images", {"y", "y_fresh"}),
-        ("softmax_under_squares", "multiclass", {"loss"}),
+        ("softmax_under_squares", "multiclass", {"y", "y_fresh", "loss"}),
         ("logits_as_probabilities", "binary", {"head_activation"}),
     ],
 )
