@@ -5,7 +5,6 @@ All that is used of KerasTuner is here and in `autofix.search_space`.
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import json
 import math
@@ -286,17 +285,3 @@ class EscalationTuner(keras_tuner.Tuner):
         """Removes the temporary project folder, if there is one."""
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-
-
-def fingerprint(*parts: Any) -> str:
-    """A short hash of JSON values and bytes: the identity of a problem.
-
-    Example:
-
-    >>> fingerprint({"epochs": 3}) == fingerprint({"epochs": 3}) != fingerprint({"epochs": 4})
-    True
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
-    return digest.hexdigest()[:16]

@@ -17,7 +17,7 @@ from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.monitor import Look, describe
 from autofix.nonfinite import without_nonfinite_rows
 from autofix.recipe import Recipe
-from autofix.repair import Repair
+from autofix.repair_record import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 
@@ -20,11 +19,11 @@ from autofix.escalate import (
     TRIALS_A_RUNG,
     EscalationOracle,
     EscalationTuner,
-    fingerprint,
 )
 from autofix.evidence import CurveProfile, Evidence
 from autofix.expectations import FLOOR
 from autofix.feeding import as_tensor, forward, output_masks
+from autofix.identity import identity_of
 from autofix.initialization import is_trained_throughout
 from autofix.inspection import collect
 from autofix.judge import Judge, Outcome
@@ -32,7 +31,8 @@ from autofix.minimize import minimize
 from autofix.monitor import LOOK_ROWS
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
-from autofix.report.records import Finding, Reference, TrialRecord
+from autofix.repair_record import LEAK, Repair, nothing_first
+from autofix.report.records import Finding, TrialRecord
 from autofix.search_space import SearchSpace, Values
 from autofix.settings import Settings
 from autofix.sound_losses import SoundLoss, task_kind
@@ -45,14 +45,6 @@ CONFIRMED_CANDIDATES = 3
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
 
-LEAK = Finding(
-    "leaky_split",
-    1.0,
-    "A repaired network has skill in permuted targets too, where nothing can be learned: held-out rows are among the "
-    "training rows. Keep copies of a row together, or remove them.",
-)
-"""Says that a repair proves nothing."""
-
 FINAL_TRAININGS = 3
 """Times that the final training is run, with other initial weights, where it falls short of the proven skill."""
 
@@ -62,39 +54,6 @@ INITIALIZATIONS = 8
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
 over devices."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Repair:
-    """What came out of an attempt.
-
-    Args:
-        outcome: Of the smallest proven recipe; None when there is none.
-        is_false_alarm: Whether the user's own recipe gets there by itself.
-        is_learnable: Whether a reference learner or any trial has skill.
-        trials: In the order they ran.
-        references: Best first.
-        findings: Likeliest first.
-        mattering: Names of the findings' causes that the recipe treats.
-        left_out: Strategies not used, with the reason.
-        initializations: Seeds of the initial weights that the final training may start from, best first.
-        excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
-        seconds: Wall time by part.
-        evidence: What the findings rest on; None where none was collected.
-    """
-
-    outcome: Outcome | None
-    is_false_alarm: bool
-    is_learnable: bool
-    trials: tuple[TrialRecord, ...]
-    references: tuple[Reference, ...]
-    findings: tuple[Finding, ...]
-    mattering: tuple[str, ...]
-    left_out: dict[str, str]
-    initializations: tuple[int, ...]
-    excused: tuple[int, ...]
-    seconds: dict[str, float]
-    evidence: Evidence | None = None
 
 
 class RepairShop:
@@ -205,7 +164,7 @@ class RepairShop:
                 return None
         references = self.judge.expectations.references
         seconds = dict(self._seconds)
-        return Repair(None, False, False, (), references, _nothing_first(findings), (), {}, (), (), seconds, evidence)
+        return Repair(None, False, False, (), references, nothing_first(findings), (), {}, (), (), seconds, evidence)
 
     def _compare_with_references(self) -> None:
         if not self._has_references:
@@ -254,7 +213,7 @@ class RepairShop:
                 chosen = minimize(self.judge, chosen, self._record_smaller, space.confidence)
         is_learnable = self._is_learnable()
         if not is_learnable:
-            findings = _nothing_first(findings)
+            findings = nothing_first(findings)
         return Repair(
             outcome=chosen,
             is_false_alarm=self._is_false_alarm,
@@ -311,7 +270,7 @@ class RepairShop:
             seed=seed + 1,
         )
         tuner = EscalationTuner(
-            oracle, space, self, self._console.trial, self._settings.directory, self._fingerprint(space, rungs)
+            oracle, space, self, self._console.trial, self._settings.directory, self._identity(space, rungs)
         )
         try:
             self._records = list(oracle.records)
@@ -323,19 +282,10 @@ class RepairShop:
             self._console.rung_done()
             tuner.close()
 
-    def _fingerprint(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
-        arrays = [*self._data.inputs, *self._data.targets, *(self._data.sample_weights or [])]
-        fit = (self._data.batch_size, self._data.epochs, self._data.shuffle, self._data.n_rows)
-        return fingerprint(
-            _architecture(self._model),
-            self._losses,
-            repr({key: value for key, value in self._model.optimizer.get_config().items() if key != "name"}),
-            fit,
-            (self._settings.base_seed, self._settings.accept),
-            rungs,
-            {name: [str(value) for value in values] for name, values in space.settings.items()},
-            *(np.ascontiguousarray(array).tobytes() for array in arrays if array.dtype.kind != "O"),
-        )
+    def _identity(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
+        settings = {name: [str(value) for value in values] for name, values in space.settings.items()}
+        seed, accept = self._settings.base_seed, self._settings.accept
+        return identity_of(self._model, self._data, self._losses, (seed, accept), rungs, settings)
 
     def try_recipe(self, recipe: Recipe, rung: int, values: Values) -> TrialRecord:
         """Runs one trial and judges it. A recipe that cannot run is a failed trial, not an error."""
@@ -428,23 +378,6 @@ def _record(outcome: Outcome, rung: int, values: Values, status: str, seconds: f
         status=status,
         note=note,
     )
-
-
-def _nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, what says that there is nothing to learn before everything else that is wrong."""
-    return tuple(sorted(findings, key=lambda finding: finding.cause != "no_signal"))
-
-
-def _architecture(model: keras.Model) -> str:
-    """The network as text, the same for every model that is built alike."""
-    try:
-        text = json.dumps(model.get_config(), sort_keys=True, default=str)
-    except NotImplementedError:
-        return str([(variable.name, tuple(variable.shape)) for variable in model.variables])
-    # Keras numbers the names of layers through: in one process, the same model built again has others.
-    for index, layer in enumerate(model._flatten_layers()):
-        text = text.replace(json.dumps(layer.name), f'"#{index}"')
-    return text
 
 
 def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:

@@ -15,7 +15,8 @@ from autofix.feeding import build_optimizer, forward
 from autofix.loss_specs import LossSpec
 from autofix.monitor import CollapseMonitor, Look, describe
 from autofix.numpy_losses import loss_spec
-from autofix.repair import Repair, RepairShop
+from autofix.repair import RepairShop
+from autofix.repair_record import Repair
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.sound_losses import SoundLoss, sound_losses
 from autofix.sources import Source, Unwatchable

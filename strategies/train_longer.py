@@ -41,7 +41,8 @@ class TrainLonger(Strategy):
         epochs = [factor * fit.epochs for factor in FACTORS if factor * fit.total_steps <= MAX_STEPS]
         if not epochs:
             return None
-        return SetFitArgument(self.name, name="epochs", value=int(hp.Choice("epochs", epochs, ordered=False)), was=fit.epochs)
+        chosen = int(hp.Choice("epochs", epochs, ordered=False))
+        return SetFitArgument(self.name, name="epochs", value=chosen, was=fit.epochs)
 
 
 def _is_rising(curve: CurveProfile) -> bool:

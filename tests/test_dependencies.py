@@ -38,7 +38,7 @@ LAYERS = (
     {"causes.training_causes", "causes"},
     {"console", "strategy", "judge", "monitor"},
     {"settings", "search_space", "minimize", "adopt", "sample_programs"},
-    {"escalate", "testing"},
+    {"escalate", "testing", "identity", "repair_record"},
     {"repair"},
     {"watch"},
     {"fitting", "diagnosing"},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 import autofix
-from autofix.escalate import EscalationOracle, EscalationTuner, fingerprint
+from autofix.escalate import EscalationOracle, EscalationTuner
 from autofix.evidence import Evidence, FitProfile, InputProfile, ModelProfile, TargetProfile
 from autofix.recipe import Recipe
 from autofix.remedies import SetFitArgument
@@ -451,11 +451,6 @@ def test_the_trials_of_another_problem_are_not_resumed(tmp_path):
     judge = ToyJudge(total)
     search(judge, directory=tmp_path, identity="another", max_trials=3)
     assert len(judge.tried) == 3
-
-
-def test_fingerprints_tell_problems_apart():
-    assert fingerprint(b"data", {"a": 1}) == fingerprint(b"data", {"a": 1})
-    assert len({fingerprint(b"data"), fingerprint(b"other"), fingerprint(b"data", 1), fingerprint({"a": 1})}) == 4
 
 
 def test_foreign_files_in_the_directory_stay(tmp_path):

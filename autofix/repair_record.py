@@ -1,0 +1,54 @@
+"""What came out of an attempt at a repair, as a record."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from autofix.evidence import Evidence
+from autofix.judge import Outcome
+from autofix.report.records import Finding, Reference, TrialRecord
+
+LEAK = Finding(
+    "leaky_split",
+    1.0,
+    "A repaired network has skill in permuted targets too, where nothing can be learned: held-out rows are among the "
+    "training rows. Keep copies of a row together, or remove them.",
+)
+"""Says that a repair proves nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """What came out of an attempt.
+
+    Args:
+        outcome: Of the smallest proven recipe; None when there is none.
+        is_false_alarm: Whether the user's own recipe gets there by itself.
+        is_learnable: Whether a reference learner or any trial has skill.
+        trials: In the order they ran.
+        references: Best first.
+        findings: Likeliest first.
+        mattering: Names of the findings' causes that the recipe treats.
+        left_out: Strategies not used, with the reason.
+        initializations: Seeds of the initial weights that the final training may start from, best first.
+        excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
+        seconds: Wall time by part.
+        evidence: What the findings rest on; None where none was collected.
+    """
+
+    outcome: Outcome | None
+    is_false_alarm: bool
+    is_learnable: bool
+    trials: tuple[TrialRecord, ...]
+    references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
+    mattering: tuple[str, ...]
+    left_out: dict[str, str]
+    initializations: tuple[int, ...]
+    excused: tuple[int, ...]
+    seconds: dict[str, float]
+    evidence: Evidence | None = None
+
+
+def nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, what says that there is nothing to learn before everything else that is wrong."""
+    return tuple(sorted(findings, key=lambda finding: finding.cause != "no_signal"))
