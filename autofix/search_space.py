@@ -16,6 +16,9 @@ from autofix.strategy import LADDER, Case, Strategy
 NEAR_THE_LIKELIEST = 0.02
 """Causes whose confidence is this near to the likeliest one's are as likely, and treated with it."""
 
+NOT_REGROUPED = "the data comes in batches of its own, whose rows cannot be regrouped"
+"""Why strategies that regroup rows are left out."""
+
 Values = dict[str, Any]
 """Settings by their names, `strategy/setting`."""
 
@@ -46,7 +49,7 @@ class SearchSpace:
             self.left_out[strategy.name] = self._case.evidence.model.why_no_edit
             return
         if strategy.regroups and not self._case.evidence.fit.can_regroup:
-            self.left_out[strategy.name] = "the data comes in batches of its own, whose rows cannot be regrouped"
+            self.left_out[strategy.name] = NOT_REGROUPED
             return
         declared = keras_tuner.HyperParameters()
         remedy = self._prescribe(strategy, declared, self._case)

@@ -28,9 +28,10 @@ from autofix.errors import StrategyError
 from autofix.recipe import Recipe
 from autofix.remedies import SetFitArgument
 from autofix.remedy import Remedy
+from autofix.report.records import Finding
 from autofix.sample_programs import N_ROWS, Program, sample_programs
 from autofix.search_space import SearchSpace, Values
-from autofix.strategy import Strategy
+from autofix.strategy import Case, Strategy
 
 SECTIONS = ("Changes:", "Helps when:", "Costs:", "Never touches:", "Source:")
 """What the docstring of a strategy's module has to say."""
@@ -74,7 +75,7 @@ class StrategyTests:
         """For each program that the strategy applies to, each setting at each value, and the recipe for it."""
         strategy = self.strategy()
         for program in self.programs():
-            space = SearchSpace([strategy], program.case)
+            space = SearchSpace([strategy], _suspected(program.case, strategy))
             if strategy.name not in space.strategies:
                 continue
             defaults = space.defaults([strategy.name])
@@ -110,7 +111,7 @@ class StrategyTests:
         strategy = self.strategy()
         for program in self.programs():
             try:
-                settings = SearchSpace([strategy], program.case).settings
+                settings = SearchSpace([strategy], _suspected(program.case, strategy)).settings
             except StrategyError as error:
                 raise AssertionError(f"{program.name}: {error}") from error
             n_trials = 1 + sum(len(values) - 1 for values in settings.values())
@@ -231,6 +232,13 @@ class StrategyTests:
     def _applied(recipe: Recipe, program: Program) -> Any:
         keras.utils.set_random_seed(0)
         return recipe.apply(program.model)
+
+
+def _suspected(case: Case, strategy: Strategy) -> Case:
+    """The case with a finding for what the strategy treats: without one, what would overrule the user is left out."""
+    found = {finding.cause for finding in case.findings}
+    suspicions = [Finding(cause, 0.5, "Suspected for the test.") for cause in sorted(strategy.treats - found)]
+    return dataclasses.replace(case, findings=(*case.findings, *suspicions))
 
 
 def _is_plain(value: Any) -> bool:

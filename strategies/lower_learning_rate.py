@@ -7,6 +7,7 @@ Never touches: the kind of optimizer and its other settings.
 Source: Bengio, "Practical recommendations for gradient-based training" (2012), section 3.1: a logarithmic sweep.
 """
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 from autofix.remedies import SetLearningRate
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     import keras_tuner
 
 MULTIPLES_OF_DEFAULT = (10.0, 3.0, 30.0, 1.0, 100.0, 0.3, 0.1)
-"""Rates to try in a short training, as multiples of the optimizer's default, likeliest first."""
+"""Rates to try, as multiples of the optimizer's default, likeliest first after the one that `TRAVEL` picks."""
 
-LONG_TRAINING_STEPS = 3000
-"""In a training this long the optimizer's default travels far enough, and is tried first."""
+TRAVEL = 4000
+"""How many steps at its default rate an optimizer needs for a small network: a shorter training gets the higher rate
+that takes it as far, within `HIGHEST` and the default. The steps of one training of the sweep, times its rate."""
+
+HIGHEST = 10.0
+"""Multiple of the default up to which a rate is tried first: beyond it, units die in ordinary networks."""
 
 FACTORS = (0.1, 0.01, 10.0, 0.3, 3.0, 0.001, 100.0)
 """Factors to try where the rate or the optimizer's default is not known."""
@@ -47,10 +52,11 @@ class LowerLearningRate(Strategy):
     @staticmethod
     def _factors(case: Case) -> list[float]:
         model = case.evidence.model
-        if not model.learning_rate or not model.default_learning_rate:
+        if model.learning_rate is None or not model.default_learning_rate:
             return list(FACTORS)
-        multiples = MULTIPLES_OF_DEFAULT
-        if case.evidence.fit.total_steps >= LONG_TRAINING_STEPS:
-            multiples = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0, 100.0)
-        factors = [multiple * model.default_learning_rate / model.learning_rate for multiple in multiples]
+        wanted = min(HIGHEST, max(1.0, TRAVEL / case.evidence.fit.total_steps))
+        first = min(MULTIPLES_OF_DEFAULT, key=lambda multiple: abs(math.log(multiple / wanted)))
+        # Of a rate of 0 the factor is the new rate.
+        unit = model.default_learning_rate / (model.learning_rate or 1.0)
+        factors = [multiple * unit for multiple in dict.fromkeys([first, *MULTIPLES_OF_DEFAULT])]
         return [float(f"{factor:.12g}") for factor in factors if abs(factor - 1.0) > SAME]

@@ -1,7 +1,7 @@
 """Train for more epochs.
 
 Changes: `epochs` in `fit`, times 3, 10 or 30.
-Helps when: the training was cut off while it still got better.
+Helps when: the training was cut off while it still got better, or has seen too little of a rare class.
 Costs: time in proportion to the epochs; longer than was asked for.
 Never touches: trainings that no longer get better, or that would take more than a fixed number of steps.
 Source: Prechelt, "Early stopping - but when?" (1998): as long as the held-out error falls, go on.
@@ -31,7 +31,7 @@ class TrainLonger(Strategy):
     """More epochs."""
 
     name: ClassVar[str] = "train_longer"
-    treats: ClassVar[frozenset[str]] = frozenset({"insufficient_training"})
+    treats: ClassVar[frozenset[str]] = frozenset({"insufficient_training", "imbalanced_labels"})
     when_left_out: ClassVar[str] = "the training does not get better at its end, or is a long one already"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:

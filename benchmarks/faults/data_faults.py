@@ -9,8 +9,10 @@ from autofix.benchmarks.faults.programs import Program
 POSITIVE_SHARE = (0.02, 0.03)
 
 RARE_ROWS, RARE_EPOCHS, RARE_BATCH = 2_000, 6, 64
-"""Rows that hold enough positives to learn from, and a training that does not get to them: unweighted, it ends near
-the prior; with weighted classes it has skill."""
+"""Rows that hold enough positives to learn from, and a training that does not get to them: it ends near the prior."""
+
+RARE_FRESH_ROWS = 4_000
+"""Fresh rows with about a hundred positives, in the share of the training rows: skill is that of the user's loss."""
 
 SORTED_EPOCHS = 12
 
@@ -73,25 +75,32 @@ def shuffle(program: Program) -> Program:
 
 
 def make_rare(program: Program, rng: np.random.Generator) -> Program:
-    """Few positives among the training rows, and a short training; the fresh rows stay balanced."""
-    n_positive = round(rng.uniform(*POSITIVE_SHARE) * RARE_ROWS)
-    x, y = program.base.make_data(3 * RARE_ROWS, rng)
-    kept = np.concatenate([np.flatnonzero(y == 1)[:n_positive], np.flatnonzero(y == 0)[: RARE_ROWS - n_positive]])
-    order = rng.permutation(kept)
+    """Few positives, among the training rows and the fresh ones, and a training too short to get to them."""
+    share = rng.uniform(*POSITIVE_SHARE)
+    x, y = _rare_rows(program, rng, RARE_ROWS, share)
+    x_fresh, y_fresh = _rare_rows(program, rng, RARE_FRESH_ROWS, share)
     return program.changed(
-        f"{n_positive} positives among {RARE_ROWS} rows, {RARE_EPOCHS} epochs",
-        x=x[order],
-        y=y[order],
+        f"{share:.1%} positives among {RARE_ROWS} rows, {RARE_EPOCHS} epochs",
+        x=x,
+        y=y,
+        x_fresh=x_fresh,
+        y_fresh=y_fresh,
         epochs=RARE_EPOCHS,
         batch_size=RARE_BATCH,
     )
 
 
-def weigh_classes(program: Program) -> Program:
-    """Undoes `make_rare` by weights that make both classes count the same."""
-    shares = np.bincount(program.y, minlength=2) / len(program.y)
-    weights = {label: float(0.5 / share) for label, share in enumerate(shares)}
-    return program.changed("classes weighted", class_weight=weights)
+def _rare_rows(program: Program, rng: np.random.Generator, n_rows: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    n_positive = round(share * n_rows)
+    x, y = program.base.make_data(3 * n_rows, rng)
+    kept = np.concatenate([np.flatnonzero(y == 1)[:n_positive], np.flatnonzero(y == 0)[: n_rows - n_positive]])
+    order = rng.permutation(kept)
+    return x[order], y[order]
+
+
+def see_longer(program: Program) -> Program:
+    """Undoes `make_rare` by epochs enough to see as many positives as a balanced training would."""
+    return program.changed("ten times the epochs", epochs=10 * program.epochs)
 
 
 def decode(program: Program, rng: np.random.Generator) -> Program:
@@ -130,11 +139,11 @@ FAULTS = (
     ),
     Fault(
         "imbalanced_labels",
-        ("imbalanced_labels",),
-        fixes("balance_classes"),
+        ("imbalanced_labels", "insufficient_training"),
+        fixes("balance_classes", "train_longer", "lower_learning_rate"),
         ("binary", "tokens"),
         make_rare,
-        undo=weigh_classes,
+        undo=see_longer,
     ),
     Fault("unencoded_categories", ("unencoded_categories",), fixes("encode_categories"), ("codes",), decode),
 )

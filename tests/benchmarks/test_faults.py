@@ -138,12 +138,14 @@ def test_sorted_rows_are_the_same_rows_and_can_be_shuffled_by_hand(programs):
     assert fault.healthy(programs["regression"]).shuffle
 
 
-def test_rare_positives_are_two_or_three_in_a_hundred_and_can_be_weighted_by_hand(programs):
+def test_rare_positives_are_two_or_three_in_a_hundred_and_can_be_seen_longer_by_hand(programs):
     fault = catalogue.BY_FAULT["imbalanced_labels"]
     broken = fault.planted_into(programs["binary"])
     assert 0.02 <= broken.y.mean() <= 0.03
-    weights = fault.healthy(programs["binary"]).class_weight
-    assert weights[1] * broken.y.mean() == pytest.approx(weights[0] * (1 - broken.y.mean()))
+    assert broken.y_fresh.mean() == pytest.approx(broken.y.mean(), abs=0.002)
+    healthy = fault.healthy(programs["binary"])
+    assert healthy.epochs == 10 * broken.epochs
+    np.testing.assert_array_equal(healthy.x, broken.x)
 
 
 def test_single_rows_and_their_remedy_differ_in_the_batches_alone(programs):

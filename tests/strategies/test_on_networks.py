@@ -15,7 +15,7 @@ ANYWHERE = {"lower_learning_rate", "resize_batches"}
 FAULTS = {
     "raw numbers": {"standardize_inputs", "standardize_targets", "reshuffle", "clip_gradients", "encode_categories"},
     "dead units": {"repair_output_head", "revive_units", "replace_activations", "reinitialize"},
-    "images": {"relax_regularization", "balance_classes", "normalize_layers"},
+    "images": {"relax_regularization", "normalize_layers"},
     "texts": {"unfreeze"},
     "two outputs": {"repair_output_head", "standardize_inputs", "standardize_targets"},
     "subclassed": set(),

@@ -5,10 +5,10 @@ RISING = CurveProfile(half_skill=0.1, end_skill=0.4)
 
 
 def test_a_training_that_still_gets_better_is_made_longer():
-    assert settings("train_longer", case(curve=RISING)) == {"epochs": [30, 100]}
+    assert settings("train_longer", case(curve=RISING)) == {"epochs": [100, 300, 30]}
     remedy = prescribe("train_longer", case(curve=RISING))
-    assert (remedy.name, remedy.value, remedy.was) == ("epochs", 30, 10)
-    assert remedy.departure() == "It trains for 30 epochs in place of 10."
+    assert (remedy.name, remedy.value, remedy.was) == ("epochs", 100, 10)
+    assert remedy.departure() == "It trains for 100 epochs in place of 10."
     assert prescribe("train_longer", case(finds=["insufficient_training"])) == remedy
 
 
