@@ -119,9 +119,18 @@ class EscalationOracle(keras_tuner.Oracle):
                 continue
             for proposal in self._candidates(rung):
                 # The recipe too: a strategy may prescribe nothing after another one.
-                if proposal.key not in tried and not self._is_known(proposal):
+                if proposal.key not in tried and not self._is_rash(proposal) and not self._is_known(proposal):
                     return proposal
         return None
+
+    def _is_rash(self, proposal: Proposal) -> bool:
+        """Whether it would overrule the user on no strong evidence, though something proven does without."""
+        overruling = self._space.overruling
+        if proposal.rung <= self._n_likely or overruling.isdisjoint(proposal.strategies):
+            return False
+        return any(
+            record.status == "proven" and overruling.isdisjoint(record.recipe.strategies) for record in self.records
+        )
 
     def _is_known(self, proposal: Proposal) -> bool:
         recipe = self._space.recipe(proposal.strategies, proposal.values)

@@ -29,6 +29,12 @@ class SearchSpace:
     Args:
         strategies: In any order.
         case: What they are asked about.
+
+    Attributes:
+        strategies: Those that apply, by name, in the order of the ladder.
+        left_out: Why the others do not, by name.
+        settings: The values of each setting, its default first.
+        overruling: Names of those that overrule what the user asked for.
     """
 
     def __init__(self, strategies: Sequence[Strategy], case: Case) -> None:
@@ -36,6 +42,7 @@ class SearchSpace:
         self._case = case
         self.left_out: dict[str, str] = {}
         self.strategies: dict[str, Strategy] = {}
+        self.overruling: set[str] = set()
         self.settings: dict[str, list[Any]] = {}
         self.hyperparameters = keras_tuner.HyperParameters()
         ladder = sorted(strategies, key=lambda one: (order.get(one.name, len(order)), one.name))
@@ -63,6 +70,8 @@ class SearchSpace:
             self.left_out[strategy.name] = "nothing points to what it treats, and it would overrule what was asked for"
             return
         self.strategies[strategy.name] = strategy
+        if remedy.departure():
+            self.overruling.add(strategy.name)
         for setting in declared.space:
             self.settings[setting.name] = choices(setting)
         self.hyperparameters.merge(declared)

@@ -465,3 +465,10 @@ def test_every_threshold_moves_some_confidence_or_ranking():
 def test_evidence_goes_through_json():
     evidence = CASES["unencoded_categories"][0]
     assert Evidence.from_dict(json.loads(json.dumps(evidence.to_dict()))) == evidence
+
+
+def test_recurrent_layers_whose_input_weights_are_0_hand_nothing_on():
+    layer = LayerProfile("lstm", "LSTM", "tanh", units=8, kernel_scale=0.0)
+    evidence = dataclasses.replace(HEALTHY, model=dataclasses.replace(HEALTHY.model, layers=(layer,)))
+    (finding,) = [one for one in rank(evidence) if one.cause == "symmetric_initialization"]
+    assert "'lstm' began at 0" in finding.evidence

@@ -281,6 +281,35 @@ def test_a_strategy_that_looks_at_another_ones_remedy_comes_after_it():
     assert list(space_of((Follower(), Green())).left_out) == ["blue"]
 
 
+class Longer(Toy):
+    """Overrules the user."""
+
+    name = "longer"
+    treats = frozenset({"cause_of_longer"})
+
+    def prescribe(self, hp, case):
+        return SetFitArgument(self.name, name="epochs", value=30, was=10)
+
+
+def test_what_overrules_the_user_is_tried_with_a_finding_only():
+    assert "overrule" in space_of((Red(), Longer())).left_out["longer"]
+    findings = [Finding("cause_of_longer", 0.3, "")]
+    assert space_of((Red(), Longer()), findings=findings).overruling == {"longer"}
+
+
+@pytest.mark.parametrize(("proven_at", "is_tried"), [(0.0, False), (9.0, True)])
+def test_what_overrules_the_user_is_not_tried_where_something_else_is_proven(proven_at, is_tried):
+    class Proving(ToyJudge):
+        def try_recipe(self, recipe, rung, values):
+            record = super().try_recipe(recipe, rung, values)
+            return dataclasses.replace(record, status="proven") if rung and record.skill >= proven_at else record
+
+    space = space_of((Red(), Longer()), findings=[Finding("cause_of_longer", 0.3, "")])
+    judge = Proving(total)
+    search(judge, space, rungs=[("red",), ("longer",)])
+    assert any("longer" in names for _, names, _ in judge.tried) is is_tried
+
+
 def test_sweeps_wait_for_what_is_as_likely():
     findings = [Finding("cause_of_red", 0.95, ""), Finding("cause_of_blue", 0.75, "")]
     space = space_of(findings=findings)

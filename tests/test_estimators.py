@@ -159,7 +159,7 @@ def test_a_grid_search_varies_the_network_and_the_training(plane):
         ({"fit_kwargs": {"epoch": 3}}, "Did you mean 'epochs'"),
         ({"fit_kwargs": {"sample_weight": np.ones(60)}}, "Unknown item of fit_kwargs"),
         ({"fit_kwargs": {"epochs": 3}, "epochs": 3}, "epochs is given twice"),
-        ({"fit_kwargs": {"order": "random"}}, "Unknown order"),
+        ({"fit_kwargs": {"order": "backwards"}}, "Unknown order"),
     ],
 )
 def test_unknown_parameters_are_refused_in_fit(plane, parameters, message):

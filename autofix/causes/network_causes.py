@@ -19,6 +19,9 @@ NOT_LEARNED = ("Normalization", "Discretization", "TextVectorization", "StringLo
 SPARSE_OR_SCALES = ("Embedding", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization")
 """Layers whose gradients do not compare with those of kernels: few rows of them are used, or they are scales."""
 
+BLANK = 0.85
+"""Confidence of input weights of 0: layers behind such ones can still break out of it where their inputs vary."""
+
 
 def hidden_layers(evidence: Evidence) -> list[LayerProfile]:
     """The layers with weights before the output layers."""
@@ -146,7 +149,7 @@ def symmetric_initialization(evidence: Evidence, t: Thresholds) -> Finding | Non
     """Units that begin equal, and so stay equal."""
     equal = [one for one in hidden_layers(evidence) if one.is_trainable and one.equal_share >= t.equal_share]
     if not equal:
-        return None
+        return _blank(evidence)
     layer = max(equal, key=lambda one: one.equal_share)
     is_zero = " (all weights 0)" if layer.kernel_scale == 0.0 else ""
     return Finding(
@@ -154,6 +157,18 @@ def symmetric_initialization(evidence: Evidence, t: Thresholds) -> Finding | Non
         between(layer.equal_share, t.equal_share, 0.6, 0.95),
         f"{units(layer.equal_share, layer)} began with the weights of another one{is_zero}; equal units get equal "
         "gradients and stay equal.",
+    )
+
+
+def _blank(evidence: Evidence) -> Finding | None:
+    """A layer that begins by handing nothing on: units of recurrent layers differ by their recurrent weights alone."""
+    blank = [one for one in hidden_layers(evidence) if one.is_trainable and one.kernel_scale == 0.0]
+    if not blank:
+        return None
+    return Finding(
+        "symmetric_initialization",
+        BLANK,
+        f"All input weights of {names(blank)} began at 0: nothing of the inputs gets through, and no gradient back.",
     )
 
 

@@ -91,7 +91,7 @@ def test_a_training_goes_through_autofix(routing, plane):
 
 
 def test_what_breaks_down_inside_of_autofix_is_noted(routing, plane, monkeypatch):
-    monkeypatch.setattr(autofix.CollapseMonitor, "_look", lambda *_: 1 / 0)
+    monkeypatch.setattr(autofix.CollapseMonitor, "_look", lambda *_, **__: 1 / 0)
     with pytest.warns(autofix.CollapseWarning):
         compiled().fit(*plane, epochs=4, verbose=0)
     (failure,) = routing.failures
