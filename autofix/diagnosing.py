@@ -26,9 +26,10 @@ from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 from autofix.monitor import LOOK_ROWS
 from autofix.report.records import Finding, Reference
-from autofix.sound_losses import task_kind
+from autofix.sound_losses import losses_for_now, sound_losses, task_kind
 from autofix.sources import Unwatchable, drifts, open_source
 from autofix.state import preserved_randomness
+from autofix.strict_json import decoded, encoded
 
 NOMINAL_EPOCHS = 100
 """Epochs assumed where none are given; causes that only the length of the training shows are then left out."""
@@ -41,10 +42,6 @@ SEED = 0
 
 MOST_SHOWN = 6
 """Outputs, and causes, that the text shows: it stays within twenty lines."""
-
-_TO_TEXT = {math.inf: "Infinity", -math.inf: "-Infinity"}
-
-_TO_NUMBER = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """The diagnosis as strict JSON values; numbers that are not finite become `"NaN"` and `"Infinity"`."""
-        strict: dict[str, Any] = _strict(
+        strict: dict[str, Any] = encoded(
             {
                 "cause": self.cause,
                 "findings": [dataclasses.asdict(finding) for finding in self.findings],
@@ -96,9 +93,9 @@ class Diagnosis:
         """The diagnosis that `to_dict` wrote."""
         return cls(
             findings=tuple(Finding(**one) for one in values["findings"]),
-            evidence=Evidence.from_dict(_loose(values["evidence"])),
+            evidence=Evidence.from_dict(decoded(values["evidence"])),
             assessments=tuple(Assessment.from_dict(one) for one in values["assessments"]),
-            references=tuple(Reference(**_loose(one)) for one in values["references"]),
+            references=tuple(Reference(**decoded(one)) for one in values["references"]),
         )
 
     def to_json(self) -> str:
@@ -193,6 +190,7 @@ def _diagnose(model: keras.Model, data: TrainingData, *, knows_length: bool) -> 
             f"The outputs cannot be judged one by one. Expected targets for each of {len(losses)} outputs. "
             f"Received: {len(data.targets)} targets. Pass one array of targets an output."
         )
+    losses = losses_for_now(sound_losses(model, data, losses), losses)
     x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array) for array in data.inputs])
     data = dataclasses.replace(data, masks=output_masks(model, x))
     kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
@@ -329,21 +327,3 @@ def _headline(diagnosis: Diagnosis) -> str:
         "uncertain": "Whether the network predicts better than a constant is not certain.",
     }
     return states[next(state for state in states if any(one.state == state for one in bad))]
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return _TO_TEXT.get(value, "NaN")
-    return value
-
-
-def _loose(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _loose(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_loose(item) for item in value]
-    return _TO_NUMBER.get(value, value) if isinstance(value, str) else value

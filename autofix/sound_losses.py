@@ -55,6 +55,16 @@ def sound_losses(model: keras.Model, data: TrainingData, losses: Sequence[LossSp
     return sound
 
 
+def losses_for_now(sound: Sequence[SoundLoss], losses: Sequence[LossSpec | None]) -> list[LossSpec | None]:
+    """What the network is judged by as it is: the user's own loss where the sound one takes outputs of another shape.
+
+    Args:
+        sound: As `sound_losses` gives them.
+        losses: Of each output, the user's own.
+    """
+    return [loss if one.shape else one.loss for loss, one in zip(losses, sound, strict=True)]
+
+
 def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:
     """The kind of task of an output, as in `TargetProfile`, from its loss and its targets."""
     if loss is None:

@@ -18,7 +18,7 @@ from autofix.numpy_losses import loss_spec
 from autofix.repair import RepairShop
 from autofix.repair_record import Repair
 from autofix.settings import MIN_BUDGET_S, Settings
-from autofix.sound_losses import SoundLoss, sound_losses
+from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
 
@@ -103,9 +103,7 @@ class Watch(CollapseMonitor):
         if len(self._losses) != len(self._targets):
             raise Unwatchable("the targets are not those of the outputs, one by one")
         self._sound = sound_losses(self.model, data, self._losses)
-        # A loss for outputs of another shape can judge the repaired network only.
-        pairs = zip(self._losses, self._sound, strict=True)
-        self._losses = [loss if one.shape else one.loss for loss, one in pairs]
+        self._losses = losses_for_now(self._sound, self._losses)
 
     def _reconstruction_losses(self) -> list[LossSpec | None]:
         """Without targets, outputs that are shaped like the inputs are compared with these."""

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 LAYERS = (
     {
-        *("errors", "state", "feeding", "initialization", "evidence", "references"),
+        *("errors", "state", "feeding", "initialization", "evidence", "references", "strict_json"),
         *("reach", "callback_files", "default_network"),
     },
     {"remedy", "heads", "category_codes", "dependence"},

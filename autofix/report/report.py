@@ -2,24 +2,14 @@
 
 import dataclasses
 import json
-import math
 from typing import Any, Self
-
-import numpy as np
 
 from autofix.assess import Assessment
 from autofix.errors import ArgumentError
 from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import headline, render
-
-NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""Strict JSON has no such numbers. Source: Protocol Buffers' JSON mapping writes them as these strings."""
-
-TEXT_FIELDS = frozenset(
-    {"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"}
-)
-"""Fields that only ever hold text, where those strings stay strings."""
+from autofix.strict_json import decoded, encoded
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -124,8 +114,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as strict JSON values: NaN and infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`."""
-        encoded: dict[str, Any] = _encoded(self.record.to_dict())
-        return encoded
+        strict: dict[str, Any] = encoded(self.record.to_dict())
+        return strict
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -135,7 +125,7 @@ class Report:
             ArgumentError: It is not the dictionary of a report.
         """
         try:
-            return cls(RunRecord.from_dict(_decoded(values)))
+            return cls(RunRecord.from_dict(decoded(values)))
         except (AttributeError, KeyError, TypeError) as error:
             raise ArgumentError(
                 f"This is not a report. Expected a dictionary from Report.to_dict. Received: "
@@ -185,30 +175,3 @@ class Report:
             parts.append(f"strategies={self.recipe.strategies!r}")
         parts.append(f"trials={len(self.trials)}")
         return f"Report({', '.join(parts)})"
-
-
-def _encoded(value: Any) -> Any:
-    """JSON values without NumPy scalars and non-finite numbers."""
-    if isinstance(value, dict):
-        return {str(key): _encoded(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _encoded(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_encoded(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _decoded(value: Any) -> Any:
-    """The non-finite numbers put back, outside the fields of text."""
-    if isinstance(value, dict):
-        return {key: item if _is_text(key, item) else _decoded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decoded(item) for item in value]
-    return NON_FINITE.get(value, value) if isinstance(value, str) else value
-
-
-def _is_text(key: str, value: Any) -> bool:
-    # The evidence of a finding is a sentence, that of a run a dictionary of numbers.
-    return key in TEXT_FIELDS and not (key == "evidence" and isinstance(value, dict))
