@@ -298,7 +298,9 @@ class RepairShop:
             seconds = time.perf_counter() - started
             nan = float("nan")
             return TrialRecord(rung, recipe, values, nan, nan, nan, nan, seconds, "failed", f"{error!r:.300}")
-        return _record(outcome, rung, values, status, time.perf_counter() - started, note)
+        # The control arm was run for the evidence.
+        seconds = outcome.seconds if rung == 0 else time.perf_counter() - started
+        return _record(outcome, rung, values, status, seconds, note)
 
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
         if rung == 0:

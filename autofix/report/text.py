@@ -27,6 +27,9 @@ LINES = {
 }
 """The most lines a section may take: 40 together, a screen."""
 
+SHOWN_SECONDS = 0.05
+"""Shorter parts would be shown as 0.0."""
+
 HELP = {
     "constant_targets": "Every row has the same target: check how the targets were made.",
     "no_signal": "Features that say something about the targets, or cleaner targets, would help.",
@@ -237,7 +240,8 @@ def _outcome(trials: Sequence[TrialRecord]) -> str:
 
 
 def _seconds(seconds: dict[str, float]) -> list[str]:
-    parts = [f"{name} {value:.1f}" for name, value in seconds.items() if name != "total"]
+    # All parts together would not fit the line; those that are nothing say nothing.
+    parts = [f"{name} {value:.1f}" for name, value in seconds.items() if name != "total" and value >= SHOWN_SECONDS]
     if not seconds:
         return []
     total = seconds.get("total", sum(seconds.values()))
