@@ -229,11 +229,14 @@ class Judge:
         return not self._lacking(outcome)
 
     def _lacking(self, outcome: Outcome) -> list[int]:
-        """The outputs that have no skill, or far less than is to be had."""
+        """The outputs that have no skill, or far less than is to be had.
+
+        Where noise dominates, any skill that is there may be all there is: the floor is for those who claim a repair.
+        """
         return [
             index
             for index, head in enumerate(outcome.heads)
-            if not self._has_skill(head) or self.expectations.is_short(index, head)
+            if not (head.is_finite and head.skill_lower > 0.0) or self.expectations.is_short(index, head)
         ]
 
     def to_repair(self, repeat: int = 0) -> list[int]:

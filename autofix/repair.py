@@ -51,6 +51,10 @@ FINAL_TRAININGS = 3
 INITIALIZATIONS = 8
 """Initial weights that are tried, if need be, to find some that the final training does well from."""
 
+RULED_OUT = 0.1
+"""Skill that is ruled out where a finished training is said to have had nothing to learn: with fewer rows than that
+takes, nothing is said."""
+
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
 over devices."""
@@ -156,7 +160,10 @@ class RepairShop:
             self._compare_with_references()
             evidence = self._collect(epoch_losses)
             findings = causes.rank(evidence)
-            has_signal = all(finding.cause != "no_signal" for finding in findings)
+            has_signal = all(finding.cause != "no_signal" for finding in findings) or any(
+                reference.skill_lower > 0.0 or reference.skill_upper > RULED_OUT
+                for reference in self.judge.expectations.references
+            )
             try:
                 if has_signal or self.judge.has_any_skill(self.judge.control()):
                     return None
