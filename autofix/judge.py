@@ -215,7 +215,7 @@ class Judge:
         return all(self._learns(recipe, permuted(self._data, self._seed + number)) for number in range(TWINS))
 
     def _learns(self, recipe: Recipe, twin: TrainingData) -> bool:
-        splits = self._affordable_splits(0)
+        splits = self._affordable_splits(0)[:1]  # a leak is in all of them
         steps = self._steps(recipe, len(splits))
         predictions = [
             self._engine.run(recipe, rows, seed=self._seed + fold, steps=steps, targets=twin.targets).predictions

@@ -221,3 +221,28 @@ def test_what_is_not_finite_is_repaired_after_any_step():
     model.compile(optimizer=keras.optimizers.SGD(1e30), loss="mse")
     report = autofix.fit(model, x, x[:, 0], batch_size=16, epochs=2, verbose=0).report
     assert len(report.trials) > 1
+
+
+def test_a_repair_that_only_knows_copies_of_its_rows_is_no_repair():
+    rng = np.random.default_rng(0)
+    order = rng.permutation(200)
+    x, y = np.repeat(rng.normal(size=(40, 12)), 5, axis=0)[order], np.repeat(rng.normal(size=40), 5)[order]
+    keras.utils.set_random_seed(0)
+    parts = [keras.layers.Dense(64, activation="relu"), keras.layers.Dense(64, activation="relu")]
+    model = keras.Sequential([keras.Input((12,)), *parts, keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(3.0), loss="mse")
+    report = verdict_of(model, x, y, epochs=60)
+    assert report.verdict == "unrepaired"
+    assert report.cause == "leaky_split"
+    assert "permuted" in report.headline
+
+
+def test_a_training_that_remembers_noise_is_unlearnable_with_a_permutation_test():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(200, 5)), rng.normal(size=200)
+    keras.utils.set_random_seed(1)
+    report = verdict_of(network(5), x, y, epochs=60)
+    assert report.verdict == "unlearnable"
+    assert report.cause == "no_signal"
+    assert "permutation test" in report.findings[0].evidence
+    assert report.evidence["references"]["p_value"] > 0.05
