@@ -15,7 +15,7 @@ def labels(shares, kind="multiclass"):
 RARE = labels({0: 0.9, 1: 0.1}, "binary")
 
 
-@given(st.lists(st.integers(1, 500), min_size=2, max_size=6).filter(lambda counts: max(counts) >= 3 * min(counts)))
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=6).filter(lambda counts: max(counts) > 3 * min(counts)))
 def test_weights_are_those_of_scikit_learn(counts):
     y = np.repeat(np.arange(len(counts)), counts)
     target = labels({label: count / len(y) for label, count in enumerate(counts)})
