@@ -230,7 +230,6 @@ class ModelProfile:
         can_edit: Whether layers can be put into the network.
         can_insert: Whether hidden Dense layers can be put before its last layer.
         output_activations: Activation of each output's last layer, `"linear"` when none, `"unknown"` when not found.
-        dead_share: Largest share, over the hidden ReLU-like layers, of units that are 0 for every row; 0 without.
         why_no_edit: Why no layer can be put into the network; empty where one can.
         outputs: One profile an output; empty where the outputs cannot be told.
         layers: One profile a layer, in the order of the network; empty where the layers cannot be listed.
@@ -248,7 +247,6 @@ class ModelProfile:
     can_edit: bool
     can_insert: bool
     output_activations: tuple[str, ...]
-    dead_share: float = 0.0
     why_no_edit: str = ""
     outputs: tuple[OutputProfile, ...] = ()
     layers: tuple[LayerProfile, ...] = ()

@@ -14,7 +14,7 @@ from autofix import architecture, optimizers
 from autofix.data import TrainingData
 from autofix.evidence import CurveProfile, Evidence, FitProfile, ModelProfile
 from autofix.layer_facts import ACTIVATION_LAYERS
-from autofix.layer_profiles import Weights, profile_layers, weights_of, zero_share
+from autofix.layer_profiles import Weights, profile_layers, weights_of
 from autofix.measured_pass import Measurement, Pass
 from autofix.output_profiles import profile_outputs
 from autofix.profiles import profile_input, profile_target
@@ -22,9 +22,6 @@ from autofix.state import Snapshot, preserved_randomness
 
 SCALE_FREE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adadelta", "Lion", "Adafactor", "Muon")
 """Optimizers that divide the scale of the gradient out (Kingma & Ba 2015, section 2, and kin)."""
-
-CUTS_TO_ZERO = ("relu", "relu6")
-"""Activations that are exactly 0 below 0."""
 
 LIMITS = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -161,7 +158,6 @@ def _profile_model(model: keras.Model, data: TrainingData, moments: _Moments) ->
         why_no_edit=why_no_edit,
         can_insert=architecture.can_insert(model),
         output_activations=_output_activations(model),
-        dead_share=_attempt(lambda: _dead_share(model, moments.now), 0.0),
         outputs=_attempt(lambda: profile_outputs(model, moments.now, y), ()),
         layers=_attempt(lambda: profile_layers(model, moments.start, moments.now, moments.before, moments.after), ()),
         is_clipped=any(getattr(optimizer, limit, None) for limit in LIMITS),
@@ -221,10 +217,3 @@ def _output_activations(model: keras.Model) -> tuple[str, ...]:
         return ()
     last = [tensor._keras_history.operation for tensor in keras.tree.flatten(model.outputs)]
     return tuple(_activation_name(layer) or ("linear" if layer.weights else "unknown") for layer in last)
-
-
-def _dead_share(model: keras.Model, now: Pass) -> float:
-    """The largest share of always-zero units over the hidden ReLU layers."""
-    last = [id(layer) for layer in _last_layers(model)]
-    activities = [activity for key, activity in now.activities.items() if key not in last]
-    return max((zero_share(one) for one in activities if one.activation in CUTS_TO_ZERO), default=0.0)

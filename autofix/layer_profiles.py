@@ -118,14 +118,6 @@ def dead_share(activity: Activity | None) -> float:
     return float(same.reshape(-1, same.shape[-1] if same.ndim else 1).all(axis=0).mean()) if same.size else 0.0
 
 
-def zero_share(activity: Activity | None) -> float:
-    """Share of the units that are 0 for every row."""
-    if activity is None or not activity.output.size:
-        return 0.0
-    values = activity.output.reshape(-1, activity.output.shape[-1])
-    return float((values == 0).all(axis=0).mean())
-
-
 def saturated_share(activity: Activity | None) -> float:
     """Share of the values near an end of the activation; of a softmax, of the rows that are all but sure."""
     if activity is None or not activity.output.size:
