@@ -10,13 +10,16 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint conformance compatibility demo venv clean
+.PHONY: help test sweep lint conformance compatibility demo venv clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 test: lint  ## style, types and tests: all that has to pass
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+sweep: $(INSTALLED)  ## the long tests, which make test leaves out: every kind of model, every moment of a crash
+	$(BIN)/python -m pytest -m sweep $(PYTEST_ARGS)
 
 lint: $(INSTALLED)  ## style and types only
 	$(BIN)/ruff check .
@@ -48,5 +51,5 @@ $(INSTALLED): pyproject.toml
 	done; \
 	echo "No Python 3.11 or newer found. Tried: $(PYTHON). Install one, or name it: make PYTHON=/path/to/python" >&2; \
 	exit 1
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plots]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@

@@ -1,5 +1,6 @@
 """What the tests of all cases ask: that a case ends as expected, and that the document says so."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,10 +10,16 @@ from tests.compatibility import document
 from tests.compatibility.case import Case
 from tests.compatibility.measure import BIT_IDENTICAL, SAVES, measure
 
+EACH_OF_ALL = 6
+"""Of every list of cases one of so many is trained by `make test`, the others by `make sweep`."""
+
 
 def each(cases: Sequence[Case]) -> Callable[[Any], Any]:
-    """Parametrises a test with cases."""
-    marked = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.is_slow) for case in cases]
+    """Parametrises a test with cases, most of which are left to the sweep."""
+    marked = [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.is_slow + [pytest.mark.sweep] * bool(place))
+        for case, place in zip(cases, itertools.cycle(range(EACH_OF_ALL)), strict=False)
+    ]
     return pytest.mark.parametrize("case", marked)
 
 

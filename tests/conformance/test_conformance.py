@@ -51,7 +51,7 @@ MOST_TRAINED = 30
 """Trainings that these run at least: 40 under Keras 3.15."""
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_what_passes_with_keras_passes_with_autofix():
     comparison = compare(QUICK)
     assert problems(comparison) == [], table(comparison)
