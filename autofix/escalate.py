@@ -114,6 +114,11 @@ class EscalationOracle(keras_tuner.Oracle):
             return Proposal(0, (), {})
         # Of proposals, not of records: a strategy that prescribes nothing here is in the one and not in the other.
         tried = {proposal.key for proposal in self.proposals.values()}
+        sufficient = [record for record in self.records if record.status == "sufficient"]
+        if sufficient:
+            return next(
+                (one for one in self._polish(sufficient[-1]) if one.key not in tried and not self._is_known(one)), None
+            )
         for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
                 continue
@@ -145,6 +150,8 @@ class EscalationOracle(keras_tuner.Oracle):
         settings = {**self._space.defaults(active), **{k: v for k, v in pinned.items() if k.split("/")[0] in active}}
         for strategies in self._combinations(rung, active, new):
             yield self._proposal(rung, strategies, settings)
+        if rung > self._n_likely:
+            yield from self._sweeps_of_new(rung, active, new, settings)
         # What is as likely as this comes before a sweep that may lead nowhere.
         if rung >= self._n_likely or (best is not None and best.status == "proven"):
             yield from self._sweeps(rung, best)
@@ -161,6 +168,34 @@ class EscalationOracle(keras_tuner.Oracle):
         yield active
         yield added
         yield from ([name] for name in new)
+
+    def _sweeps_of_new(
+        self, rung: int, active: Sequence[str], new: Sequence[str], settings: Values
+    ) -> Iterator[Proposal]:
+        """Every value of the new settings on top of the best before this rung: the first one may be the wrong one.
+
+        Only of those that need no new compilation, which cost little.
+        """
+        before = self._best(range(rung))
+        kept = before.recipe.strategies if before else ()
+        for strategy in new:
+            if self._space.strategies[strategy].recompiles:
+                continue
+            added = [one for one in active if one in kept or one == strategy]
+            for name in self._space.settings_of(strategy):
+                for value in self._space.settings[name]:
+                    yield self._proposal(rung, added, {**settings, name: value})
+
+    def _polish(self, found: TrialRecord) -> Iterator[Proposal]:
+        """What may still be had cheaply: the settings of what suffices, and of what else needs no new compilation."""
+        strategies = found.recipe.strategies
+        others = [name for name in self._space.strategies if name not in {*strategies, *self._space.overruling}]
+        for strategy in (*strategies, *others):
+            if self._space.strategies[strategy].recompiles:
+                continue
+            for name in self._space.settings_of(strategy):
+                for value in self._space.settings[name]:
+                    yield self._proposal(found.rung, [*strategies, strategy], {**found.values, name: value})
 
     def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
         """One setting changed at a time around the best; settings that need a new compilation come last."""

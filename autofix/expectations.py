@@ -8,7 +8,7 @@ from autofix.assess import Assessment
 from autofix.dependence import dependence_p_value
 from autofix.evidence import ReferenceProfile
 from autofix.held_out import HeldOut
-from autofix.references import flatten_inputs, reference_predictions
+from autofix.references import NETWORK, flatten_inputs, reference_predictions
 from autofix.report.records import Reference
 
 FLOOR = 0.02
@@ -72,9 +72,15 @@ class Expectations:
         )
 
     def of(self, index: int) -> Reference | None:
-        """The reference that an output is measured by: the middle one, for the best may be made for the problem."""
-        found = self._per_output[index]
+        """The reference that an output is measured by: the middle one, for the best may be made for the problem.
+
+        The network is not among them: trained to the end and decayed, it is more than can be asked of any recipe.
+        """
+        found = self._others(index)
         return found[len(found) // 2] if found else None
+
+    def _others(self, index: int) -> list[Reference]:
+        return [one for one in self._per_output[index] if one.name != NETWORK]
 
     def has_skill(self, index: int) -> bool:
         """Whether a reference learner found anything to learn."""
@@ -98,7 +104,7 @@ class Expectations:
         return 1.0 - head.skill_upper > tolerated or self.far_exceeds(index, head)
 
     def is_reached(self, index: int, head: Assessment, accept: float) -> bool:
-        """Whether an output is as good as the references let expect.
+        """Whether an output is as good as the references let expect, the network aside.
 
         Args:
             index: Of the judged output.
@@ -108,8 +114,19 @@ class Expectations:
         expected = self.of(index)
         if expected is None:
             return True
-        best = self._per_output[index][0]
+        best = self._others(index)[0]
         return head.skill >= accept * expected.skill and head.skill >= SHARE_OF_BEST * accept * best.skill
+
+    def leaves_nothing(self, index: int, head: Assessment, accept: float) -> bool:
+        """Whether an output is about as good as the best of all references, the network among them.
+
+        Args:
+            index: Of the judged output.
+            head: What it reached.
+            accept: Share of the references' skill that is asked for.
+        """
+        best = max((one.skill for one in self._per_output[index]), default=0.0)
+        return head.skill >= SHARE_OF_BEST * accept * best
 
 
 def measure(

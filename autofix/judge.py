@@ -319,6 +319,12 @@ class Judge:
             self.expectations.is_reached(index, outcome.heads[index], self._accept) for index in self.to_repair()
         )
 
+    def leaves_nothing(self, outcome: Outcome) -> bool:
+        """Whether the outputs that need a repair are as good as the best of the references."""
+        return all(
+            self.expectations.leaves_nothing(index, outcome.heads[index], self._accept) for index in self.to_repair()
+        )
+
     def training_loss(self, recipe: Recipe, seed: int) -> float:
         """Mean loss on all training rows after training on them, relative to the best constant's.
 

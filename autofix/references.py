@@ -18,6 +18,20 @@ MAX_KERNEL_ROWS = 2000
 MAX_TUNING_ROWS = 300
 """Rows on which the kernel learner's settings are chosen."""
 
+MAX_NETWORK_ROWS = 1000
+"""Of a longer training part the network learns a random sample."""
+
+MAX_NETWORK_FEATURES = 64
+"""The network is left out beyond: with more features than that it takes seconds, and the kernel learner is as good."""
+
+NETWORK = "network"
+"""Name of the learner that is a network too: what it reaches, a network can reach."""
+
+NETWORK_UNITS = (32, 32)
+
+NETWORK_ITERATIONS = 150
+"""Each goes over all rows; what is to be had from a small table is had by then."""
+
 MAX_FEATURES = 256
 """Of more features those that go most with the targets of the training rows are kept."""
 
@@ -50,7 +64,7 @@ def reference_predictions(
     seed: int = 0,
     n_classes: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Out-of-fold predictions of each learner, by its name: `"linear"`, `"support_vector"`, `"extra_trees"`.
+    """Out-of-fold predictions of each learner: `"linear"`, `"support_vector"`, `"extra_trees"`, `"network"`.
 
     A learner that fails, or has too many rows, is left out. Nothing raises, and no argument is changed.
 
@@ -74,16 +88,23 @@ def reference_predictions(
     >>> splits = [(np.arange(0, 50, 2), np.arange(1, 50, 2))]
     >>> found = reference_predictions(x, 3.0 * x, "regression", splits)
     >>> sorted(found)
-    ['extra_trees', 'linear', 'support_vector']
+    ['extra_trees', 'linear', 'network', 'support_vector']
     >>> bool(np.allclose(found["linear"][1::2], 3.0 * x[1::2], atol=0.1))
     True
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
     targets = _targets(y, kind, n_classes)
-    learners: dict[str, Learner] = {"linear": _linear, "support_vector": _kernel, "extra_trees": _trees}
+    learners: dict[str, Learner] = {
+        "linear": _linear,
+        "support_vector": _kernel,
+        "extra_trees": _trees,
+        NETWORK: _network,
+    }
     if any(len(train) > MAX_KERNEL_ROWS for train, _ in splits):
         del learners["support_vector"]
+    if x.shape[1] > MAX_NETWORK_FEATURES:
+        del learners[NETWORK]
     predictions = {name: np.full(targets.shape, np.nan) for name in learners}
     # On tables this small the threads of the linear algebra wait for each other longer than they work.
     with threadpool_limits(1, user_api="blas"):
@@ -246,6 +267,30 @@ def _trees(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: s
     forest.fit(x_train, learned[:, 0] if learned.shape[1] == 1 else learned)
     predictions: np.ndarray = forest.predict(x_test).reshape(len(x_test), -1) @ axes.T * scale + offset
     return predictions
+
+
+def _network(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: str, seed: int) -> np.ndarray:
+    """A small network with weight decay, trained on all rows at once: what a sound network gets out of a table."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    if not np.ptp(y_train, axis=0).any():
+        return _linear(x_train, y_train, x_test, kind, seed)  # which knows what to say of a constant
+    settings = {"hidden_layer_sizes": NETWORK_UNITS, "max_iter": NETWORK_ITERATIONS, "random_state": seed}
+    settings.update(solver="lbfgs", alpha=1.0)
+    rows = _subsample(np.arange(len(x_train)), MAX_NETWORK_ROWS, seed)
+    x_train, y_train = x_train[rows], y_train[rows]
+    if kind == "regression":
+        scaled, offset, scale = _standard(y_train)
+        network = MLPRegressor(**settings).fit(x_train, scaled[:, 0] if scaled.shape[1] == 1 else scaled)
+        predictions: np.ndarray = network.predict(x_test).reshape(len(x_test), -1) * scale + offset
+        return predictions
+    if kind != "multiclass":
+        network = MLPClassifier(**settings).fit(x_train, y_train > 0.5)
+        return np.asarray(network.predict_proba(x_test))[:, -y_train.shape[1] :]
+    network = MLPClassifier(**settings).fit(x_train, y_train.argmax(axis=1))
+    probabilities = np.zeros((len(x_test), y_train.shape[1]))
+    probabilities[:, network.classes_] = network.predict_proba(x_test)
+    return probabilities
 
 
 def _standard(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Sequence
 
@@ -93,7 +94,9 @@ class RepairShop:
         self._settings = settings
         self._console = console
         self._is_false_alarm = False
+        self._has_ended = False
         self._has_references = False
+        self._sufficient_skill = -math.inf
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
         self.engine = ProbeEngine(model, data, initial, keeps_trained=not self._begins_collapsed(initial, sound))
@@ -184,18 +187,20 @@ class RepairShop:
         pairs = zip(self._kinds, self._data.targets, strict=True)
         return ["other" if _is_among(target, self._data.inputs) else kind for kind, target in pairs]
 
-    def attempt(self, epoch_losses: Sequence[float] = (), *, is_finite: bool = True) -> Repair:
+    def attempt(self, epoch_losses: Sequence[float] = (), *, is_finite: bool = True, has_ended: bool = False) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began.
 
         Args:
             epoch_losses: Mean training loss of each epoch so far.
             is_finite: Whether the predictions that raised the suspicion are finite. Others are wrong after any step.
+            has_ended: Whether the training has ended as it is: no false alarm then, whatever the control arm does.
         """
         if self._data.n_training < MIN_ROWS:
             return self._too_few_rows()
         if self._data.total_steps < MIN_TRAINING_STEPS and is_finite:
             return self._too_few_steps()
         snapshot = Snapshot(self._model)
+        self._has_ended = has_ended
         self.judge.begin()
         try:
             with preserved_randomness(seed=self._settings.base_seed):
@@ -281,7 +286,10 @@ class RepairShop:
         )
         try:
             self._records = list(oracle.records)
-            self._is_false_alarm = any(record.note == FALSE_ALARM for record in oracle.records)
+            self._is_false_alarm = not self._has_ended and any(record.note == FALSE_ALARM for record in oracle.records)
+            self._sufficient_skill = max(
+                (r.skill for r in oracle.records if r.status == "sufficient"), default=-math.inf
+            )
             if not (oracle.is_stopped or self._is_false_alarm):
                 tuner.search()
             self._records = list(oracle.records)
@@ -311,15 +319,18 @@ class RepairShop:
 
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
         if rung == 0:
-            self._is_false_alarm = self.judge.is_sufficient(outcome)
+            self._is_false_alarm = not self._has_ended and self.judge.is_sufficient(outcome)
             return "control", FALSE_ALARM if self._is_false_alarm else ""
         if not self.judge.is_proven(outcome):
             return "rejected", ""
-        if self.judge.reaches_references(outcome):
-            if self.judge.confirms(outcome.recipe):
-                return "accepted", ""
+        if not self.judge.reaches_references(outcome) or outcome.skill <= self._sufficient_skill:
+            return "proven", ""
+        if not self.judge.confirms(outcome.recipe):
             return "rejected", "not held with fresh initial weights"
-        return "proven", ""
+        if self.judge.leaves_nothing(outcome):
+            return "accepted", ""
+        self._sufficient_skill = outcome.skill
+        return "sufficient", ""
 
     def should_stop(self) -> bool:
         """Whether the control arm suffices or the budget is used up."""
@@ -327,9 +338,10 @@ class RepairShop:
 
     def _choose(self) -> Outcome | None:
         """The accepted outcome, or the best proven one that is confirmed."""
-        accepted = [record for record in self._records if record.status == "accepted"]
-        if accepted:
-            return self.judge.run(accepted[-1].recipe)
+        # The last one is the best: what is sufficient is better than all before it that were.
+        found = [record for record in self._records if record.status in ("accepted", "sufficient")]
+        if found:
+            return self.judge.run(found[-1].recipe)
         proven = sorted((r for r in self._records if r.status == "proven"), key=lambda record: -record.skill)
         for record in proven[:CONFIRMED_CANDIDATES]:
             if self.judge.confirms(record.recipe):

@@ -92,6 +92,10 @@ class SearchSpace:
                 "Leave it out with strategies=[...]."
             ) from error
 
+    def settings_of(self, strategy: str) -> list[str]:
+        """Names of the settings of a strategy."""
+        return [name for name in self.settings if name.split("/")[0] == strategy]
+
     def defaults(self, strategies: Sequence[str]) -> Values:
         """The first choice of every setting of some strategies."""
         return {name: values[0] for name, values in self.settings.items() if name.split("/")[0] in strategies}

@@ -134,12 +134,15 @@ class Watch(CollapseMonitor):
             self.repair = shop.find_nothing(self.epoch_losses)
 
     def suspect(self) -> None:
-        if self.repair is not None:
+        look = self.looks[-1]
+        # A training that has ended in a collapse did not get there by itself, whatever its probe did.
+        if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
             return
-        self.suspected = self.looks[-1]
-        self._console.suspicion(describe(self.suspected))
+        self.suspected = look
+        self._console.suspicion(describe(look))
         shop = self.shop or self._open_shop()
-        self.repair = shop.attempt(self.epoch_losses, is_finite=all(head.is_finite for head in self.suspected.heads))
+        is_finite = all(head.is_finite for head in look.heads)
+        self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]

@@ -70,11 +70,12 @@ TOYS = (Red(), Green(), Blue())
 class ToyJudge:
     """Scores recipes by a function; `dies_at` raises KeyboardInterrupt instead of running that trial."""
 
-    def __init__(self, skill_of=lambda values: 0.0, accept=math.inf, dies_at=None, failing=()):
+    def __init__(self, skill_of=lambda values: 0.0, accept=math.inf, dies_at=None, failing=(), sufficient=math.inf):
         self.tried = []
         self.is_done = False
         self._skill_of = skill_of
         self._accept = accept
+        self._sufficient = sufficient
         self._dies_at = dies_at
         self._failing = failing
 
@@ -84,6 +85,8 @@ class ToyJudge:
         self.tried.append((rung, recipe.strategies, dict(values)))
         skill = math.nan if len(self.tried) - 1 in self._failing else float(self._skill_of(values))
         status = "accepted" if skill >= self._accept else "failed" if math.isnan(skill) else "rejected"
+        if self._sufficient <= skill < self._accept:
+            status, self._sufficient = "sufficient", skill + 1e-9
         return TrialRecord(rung, recipe, dict(values), skill, skill, skill, 1.0, 0.0, status if rung else "control")
 
     def should_stop(self):
@@ -177,6 +180,34 @@ def test_it_stops_at_the_first_accepted():
     assert [record.status for record in oracle.records].count("accepted") == 1
     assert oracle.records[-1].status == "accepted"
     assert oracle.is_stopped
+
+
+def test_of_what_suffices_only_settings_that_cost_little_are_still_tried():
+    class Compiled(Green):
+        recompiles = True
+
+    judge = ToyJudge(total, sufficient=0.1)
+    oracle = search(judge, space_of((Blue(), Compiled(), Red())))
+    first = next(index for index, record in enumerate(oracle.records) if record.status == "sufficient")
+    names, values = zip(*[(names, values) for _, names, values in judge.tried[first + 1 :]], strict=True)
+    assert judge.tried[first][1] == ("blue",)
+    assert set(names) == {("blue",), ("blue", "red")}  # its own settings first, then what needs no compilation
+    assert list(names) == sorted(names)
+    assert {value["blue/value"] for value in values[:2]} == {2, 3}
+    assert oracle.records[-1].rung == 1
+
+
+def test_what_is_as_good_as_can_be_ends_the_polishing():
+    judge = ToyJudge(total, sufficient=0.1, accept=0.2)
+    oracle = search(judge)
+    assert [record.status for record in oracle.records][-2:] == ["sufficient", "accepted"]
+
+
+def test_the_settings_of_what_is_new_are_swept_though_the_first_one_is_bad():
+    judge = ToyJudge(lambda values: -1.0 if values.get("blue/value") == 1 else total(values))
+    search(judge, rungs=[("red",), ("blue",)])
+    tried = [values.get("blue/value") for rung, names, values in judge.tried if rung == 2 and "blue" in names]
+    assert {2, 3} <= set(tried)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])

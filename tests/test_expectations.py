@@ -79,6 +79,16 @@ def test_an_output_is_measured_by_its_middle_reference():
     assert found.is_reached(0, head(0.7), accept=0.8)
 
 
+def test_the_network_raises_what_can_be_had_but_not_what_suffices():
+    found = Expectations([[reference(0.95, "network"), reference(0.6), reference(0.5, "linear")]])
+    assert found.of(0) == reference(0.5, "linear")
+    assert found.is_reached(0, head(0.65), accept=0.98)
+    assert not found.leaves_nothing(0, head(0.65), accept=0.98)
+    assert found.leaves_nothing(0, head(0.9), accept=0.98)
+    assert found.far_exceeds(0, head(0.2))
+    assert Expectations([[]]).leaves_nothing(0, head(0.1), accept=0.98)
+
+
 def test_far_exceeded_is_an_output_with_less_than_half_of_what_is_to_be_had():
     found = Expectations([[reference(0.9)], [reference(0.0)], []])
     assert found.far_exceeds(0, head(0.1))

@@ -6,7 +6,7 @@ import pytest
 from autofix import references
 from autofix.references import flatten_inputs, reference_predictions
 
-LEARNERS = {"linear", "support_vector", "extra_trees"}
+LEARNERS = {"linear", "support_vector", "extra_trees", "network"}
 
 
 def folds(n_samples: int, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -124,6 +124,7 @@ def test_a_learner_that_fails_is_left_out(monkeypatch):
         raise RuntimeError
 
     monkeypatch.setattr(references, "_trees", fail)
+    monkeypatch.setattr(references, "_network", fail)
     monkeypatch.setattr(references, "_kernel", lambda x, y, x_test, *_: np.full((len(x_test), 1), np.nan))
     x = table()
     assert set(reference_predictions(x, x[:, :1], "regression", folds(100))) == {"linear"}
@@ -140,6 +141,20 @@ def test_too_few_rows_never_raise(n_train):
 def test_the_kernel_learner_is_left_out_on_many_rows():
     x = table(2600)
     assert "support_vector" not in reference_predictions(x, x, "regression", folds(2600))
+
+
+def test_the_network_is_left_out_on_many_features():
+    x = table(60, 65)
+    assert "network" not in reference_predictions(x, x[:, :1], "regression", folds(60))
+
+
+def test_the_network_learns_what_trees_and_kernels_learn_poorly():
+    x = np.random.default_rng(0).normal(size=(400, 4))
+    same_sign, is_far = x[:, 0] * x[:, 1] > 0.0, np.abs(x[:, 2]) > 0.67
+    y = 2 * same_sign + is_far
+    found = reference_predictions(x, y, "multiclass", folds(400), n_classes=4)
+    likelihood = {name: float(np.log(shares[np.arange(400), y]).mean()) for name, shares in found.items()}
+    assert likelihood["network"] > max(likelihood["extra_trees"], likelihood["support_vector"]) + 0.2
 
 
 def test_many_outputs_are_learned_together():

@@ -55,9 +55,9 @@ class TrialRecord:
         skill_upper: Upper confidence bound.
         spread: Of the held-out predictions, the largest over outputs.
         seconds: Wall time of the trial.
-        status: `"control"`, `"rejected"`, `"proven"` (better than control and floor), `"accepted"` (proven, and
-            as good as the references let expect) or `"failed"`; while dropping remedies `"minimal"` (it keeps the
-            proven skill) or `"not minimal"`.
+        status: `"control"`, `"rejected"`, `"proven"` (better than control and floor), `"sufficient"` (proven, and
+            as good as the references let expect), `"accepted"` (as good as the best of them) or `"failed"`; while
+            dropping remedies `"minimal"` (it keeps the proven skill) or `"not minimal"`.
         note: Why it failed or was rejected, empty otherwise.
     """
 

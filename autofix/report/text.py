@@ -124,7 +124,7 @@ def _unrepaired(record: RunRecord) -> str:
         return "the model is failing, and what repairs it in trials proves nothing: it learns permuted targets as well."
     best = max(tried, key=lambda trial: _sortable(trial.skill))
     change = " + ".join(best.recipe.strategies) or "no change"
-    if any(trial.status in ("accepted", "minimal") for trial in tried):
+    if any(trial.status in ("accepted", "sufficient", "minimal") for trial in tried):
         return (
             f"the model is failing. A repair was proven in trials ({change}), but the training with it did not hold; "
             "the model was trained as it is."
@@ -234,7 +234,7 @@ def _outcome(trials: Sequence[TrialRecord]) -> str:
         smallest = min(kept, key=lambda trial: len(trial.recipe), default=None)
         found = "none sufficient" if smallest is None else f"{' + '.join(smallest.recipe.strategies)} suffices"
         return f"{_count(len(trials), 'trial')}, {found}"
-    won = next((f", {status}" for status in ("accepted", "proven") if status in statuses), "")
+    won = next((f", {status}" for status in ("accepted", "sufficient", "proven") if status in statuses), "")
     skill = "no skill to measure" if best is None else f"skill {_number(best.skill)} {_bounds(best)}"
     return f"{_count(len(trials), 'trial')}, {skill}{won}"
 
