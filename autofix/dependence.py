@@ -2,8 +2,11 @@
 
 import numpy as np
 
-MAX_ROWS = 256
-"""Of more rows a random sample is used: the cost grows with the square of the rows."""
+BLOCK_ROWS = 256
+"""More rows are dealt into blocks, whose statistics are added: the cost grows with the square of a block's rows."""
+
+MAX_BLOCKS = 4
+"""Of more rows than these hold a random sample is used: a test takes 0.06 s a block."""
 
 N_PERMUTATIONS = 199
 """Smallest p-value 0.005, and 5 % is met exactly (Davison & Hinkley 1997, section 4.2.5)."""
@@ -33,20 +36,25 @@ def dependence_p_value(x_table: np.ndarray, y: np.ndarray, seed: int = 0) -> flo
     Statistics 35 (2007).
     """
     rng = np.random.default_rng(seed)
-    rows = np.arange(len(x_table))
-    if len(rows) > MAX_ROWS:
-        rows = np.sort(rng.choice(len(rows), MAX_ROWS, replace=False))
+    rows = rng.permutation(len(x_table))[: MAX_BLOCKS * BLOCK_ROWS]
     x, targets = _standardized(x_table[rows]), _standardized(y[rows])
     if len(rows) < 4 or not x.shape[1] or not targets.shape[1]:
         return 1.0
-    of_x, of_y = _centred_distances(x), _centred_distances(targets)
-    observed = float(np.vdot(of_x, of_y))
+    blocks = np.array_split(np.arange(len(rows)), -(-len(rows) // BLOCK_ROWS))
+    distances = [(_centred_distances(x[block]), _centred_distances(targets[block])) for block in blocks]
+    observed = sum(float(np.vdot(of_x, of_y)) for of_x, of_y in distances)
     at_least = 0
     for _ in range(N_PERMUTATIONS):
-        order = rng.permutation(len(rows))
+        # Within each block: under independence all of these orders are equally likely.
+        permuted = sum(_permuted(of_x, of_y, rng) for of_x, of_y in distances)
         # Not below by more than rounding: permutations of equal rows give the same sum.
-        at_least += np.vdot(of_x, of_y[order][:, order]) >= observed * (1.0 - 1e-9)
+        at_least += permuted >= observed * (1.0 - 1e-9)
     return float((1 + at_least) / (1 + N_PERMUTATIONS))
+
+
+def _permuted(of_x: np.ndarray, of_y: np.ndarray, rng: np.random.Generator) -> float:
+    order = rng.permutation(len(of_x))
+    return float(np.vdot(of_x, of_y[order][:, order]))
 
 
 def _standardized(values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from autofix.dependence import MAX_ROWS, dependence_p_value
+from autofix.dependence import BLOCK_ROWS, MAX_BLOCKS, dependence_p_value
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 3))
@@ -45,6 +45,18 @@ def test_units_do_not_matter(scale, shift):
 
 
 def test_of_many_rows_a_sample_is_used_and_it_repeats():
-    x = np.random.default_rng(0).normal(size=(20 * MAX_ROWS, 5))
+    x = np.random.default_rng(0).normal(size=(2 * MAX_BLOCKS * BLOCK_ROWS, 5))
     y = x[:, :1] ** 2
     assert dependence_p_value(x, y) == dependence_p_value(x, y) == 0.005
+
+
+def test_a_weak_dependence_that_one_block_misses_is_found_in_more():
+    def found(n_rows):
+        p_values = []
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            x = rng.normal(size=(n_rows, 8))
+            p_values.append(dependence_p_value(x, 0.2 * x[:, 0] + rng.normal(size=n_rows), seed))
+        return np.mean(np.array(p_values) <= 0.05)
+
+    assert found(MAX_BLOCKS * BLOCK_ROWS) >= found(BLOCK_ROWS) + 0.3
