@@ -117,7 +117,12 @@ class EscalationOracle(keras_tuner.Oracle):
         sufficient = [record for record in self.records if record.status == "sufficient"]
         if sufficient:
             return next(
-                (one for one in self._polish(sufficient[-1]) if one.key not in tried and not self._is_known(one)), None
+                (
+                    one
+                    for one in self._polish(sufficient[-1].rung, sufficient[-1])
+                    if one.key not in tried and not self._is_known(one)
+                ),
+                None,
             )
         for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
@@ -152,6 +157,9 @@ class EscalationOracle(keras_tuner.Oracle):
             yield self._proposal(rung, strategies, settings)
         if rung > self._n_likely:
             yield from self._sweeps_of_new(rung, active, new, settings)
+        if best is not None and best.status == "proven" and rung == self._n_likely:
+            # On the way already: a few cheap trials before strategies that nothing points to, or that cost more.
+            yield from self._polish(rung, best)
         # What is as likely as this comes before a sweep that may lead nowhere.
         if rung >= self._n_likely or (best is not None and best.status == "proven"):
             yield from self._sweeps(rung, best)
@@ -186,8 +194,8 @@ class EscalationOracle(keras_tuner.Oracle):
                 for value in self._space.settings[name]:
                     yield self._proposal(rung, added, {**settings, name: value})
 
-    def _polish(self, found: TrialRecord) -> Iterator[Proposal]:
-        """What may still be had cheaply: the settings of what suffices, and of what else needs no new compilation."""
+    def _polish(self, rung: int, found: TrialRecord) -> Iterator[Proposal]:
+        """What may still be had cheaply: other settings, and strategies with settings, that need no new compilation."""
         strategies = found.recipe.strategies
         others = [name for name in self._space.strategies if name not in {*strategies, *self._space.overruling}]
         for strategy in (*strategies, *others):
@@ -195,7 +203,7 @@ class EscalationOracle(keras_tuner.Oracle):
                 continue
             for name in self._space.settings_of(strategy):
                 for value in self._space.settings[name]:
-                    yield self._proposal(found.rung, [*strategies, strategy], {**found.values, name: value})
+                    yield self._proposal(rung, [*strategies, strategy], {**found.values, name: value})
 
     def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
         """One setting changed at a time around the best; settings that need a new compilation come last."""

@@ -166,6 +166,34 @@ def test_likely_strategies_are_tried_together_and_then_alone():
     assert [names for rung, names, _ in judge.tried if rung < 3][:4] == [(), ("red",), ("blue", "red"), ("blue",)]
 
 
+def test_what_needs_no_compilation_comes_before_what_is_hardly_likelier():
+    class Compiled(Red):
+        recompiles = True
+
+    space = space_of(
+        (Blue(), Green(), Compiled()), [Finding("cause_of_red", 0.5, ""), Finding("cause_of_green", 0.9, "")]
+    )
+    assert space.rungs("evidence") == [("green",), ("blue",), ("red",)]
+
+
+def test_what_is_proven_on_the_last_likely_rung_is_polished_before_others_are_tried():
+    class Compiled(Red):
+        recompiles = True
+
+    class Proving(ToyJudge):
+        def try_recipe(self, recipe, rung, values):
+            record = super().try_recipe(recipe, rung, values)
+            return dataclasses.replace(record, status="proven") if rung else record
+
+    space = space_of((Blue(), Green(), Compiled()), [Finding("cause_of_green", 0.9, "")])
+    judge = Proving(total)
+    search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
+    on_first = [names for rung, names, _ in judge.tried if rung == 1]
+    assert on_first[0] == ("green",)
+    assert ("blue", "green") in on_first
+    assert all("red" not in names for names in on_first)
+
+
 def test_every_setting_is_swept_and_nothing_is_tried_twice():
     judge = ToyJudge(total)
     search(judge)
