@@ -133,10 +133,17 @@ class ProbeEngine:
         steps = self._data.total_steps if steps is None else steps
         shuffle = bool(recipe.fit_arguments.get("shuffle", self._data.shuffle))
         order_seed = seed if shuffle_seed is None else shuffle_seed
-        index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed)
+        epoch_rows = self._epoch_rows(recipe, program.batch_size) if shuffle else None
+        index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed, epoch_rows=epoch_rows)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
             done, predictions = program.train(self._rows(recipe, targets), index, self._affine(recipe))
         return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)
+
+    def _epoch_rows(self, recipe: Recipe, batch_size: int) -> int | None:
+        """Rows of the user's own epoch where it is one pass over them in batches of this size; None elsewhere."""
+        is_one_pass = self._data.steps_per_epoch == -(-self._data.n_rows // self._data.batch_size)
+        is_whole = batch_size == int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
+        return self._data.n_rows if is_one_pass and is_whole else None
 
     def initial_values(self, recipe: Recipe, seed: int) -> list[tf.Tensor]:
         """The values that a run with this seed starts from, of the network's trainable variables in order."""

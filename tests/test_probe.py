@@ -340,8 +340,37 @@ def test_batches_have_one_shape_and_hold_every_row_in_each_epoch(n_rows, batch_s
         epoch = index[start : start + per_epoch].ravel()
         np.testing.assert_array_equal(np.sort(epoch[:n_rows]), rows)
         if not shuffle:
-            np.testing.assert_array_equal(epoch, np.resize(rows, len(epoch)))
+            np.testing.assert_array_equal(epoch[:n_rows], rows)
     np.testing.assert_array_equal(index, batches(rows, batch_size, steps, shuffle=shuffle, seed=seed))
+
+
+@given(n_rows=st.integers(1, 40), held_out=st.integers(0, 20), batch_size=st.integers(1, 20), shuffle=st.booleans())
+def test_a_partial_batch_holds_its_own_rows_again_as_often_as_in_the_whole_epoch(n_rows, held_out, batch_size, shuffle):
+    epoch_rows = n_rows + held_out
+    per_epoch = -(-epoch_rows // batch_size)
+    index = batches(np.arange(n_rows), batch_size, 3 * per_epoch, shuffle=shuffle, seed=0, epoch_rows=epoch_rows)
+    last = epoch_rows - (per_epoch - 1) * batch_size
+    for number, batch in enumerate(index):
+        size = last if number % per_epoch == per_epoch - 1 else batch_size
+        np.testing.assert_array_equal(batch, np.resize(batch[:size], batch_size))
+    drawn = np.concatenate(
+        [batch[: last if number % per_epoch == per_epoch - 1 else batch_size] for number, batch in enumerate(index)]
+    )
+    assert len(drawn) == 3 * epoch_rows
+    counts = np.bincount(drawn, minlength=n_rows)
+    assert counts.max() - counts.min() <= 1
+
+
+def test_a_probe_with_a_partial_batch_is_as_noisy_as_the_training_it_stands_for(make_model):
+    # 66 rows in batches of 32: every third step is taken on two rows alone.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(66, 2)).astype(np.float32)
+    y = rng.normal(size=(66, 1)).astype(np.float32)
+    model = make_model(lambda: [layers.Dense(1)], optimizer=keras.optimizers.SGD(0.05))
+    probe = engine_for(model, x, y, epochs=1, batch_size=32).run(Recipe(), own_initialization=True)
+    twin = make_model(lambda: [layers.Dense(1)], optimizer=keras.optimizers.SGD(0.05))
+    twin.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    np.testing.assert_allclose(probe.predictions[0], twin.predict(x, verbose=0), atol=1e-5)
 
 
 def test_each_epoch_has_a_new_order_and_each_seed_another_one():
