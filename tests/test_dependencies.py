@@ -44,6 +44,14 @@ LAYERS = (
     {"fitting", "diagnosing"},
     {"estimators"},
     {"__init__"},
+    {"jobs"},
+    {"jobs.content"},
+    {"jobs.schema"},
+    {"cli.conventions"},
+    {"cli.groups"},
+    {"cli.run", "cli.check", "cli.status", "cli.report", "cli.diagnose", "cli.strategies", "cli.demo"},
+    {"cli"},
+    {"__main__"},
 )
 """The modules of `autofix`, from the ground up. A module may import those of its own layer and of layers below."""
 
@@ -59,6 +67,8 @@ CONFINED = {
     # References are its learners, and the estimators are built on its base classes.
     "sklearn": ("autofix/references.py", "autofix/estimators.py", "benchmarks/"),
     "matplotlib": ("benchmarks/",),
+    "click": ("autofix/cli/", "benchmarks/bench"),
+    "pydantic": ("autofix/jobs/schema.py",),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 

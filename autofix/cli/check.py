@@ -1,0 +1,9 @@
+"""`autofix check`."""
+
+import click
+
+
+@click.command()
+def check() -> int:
+    """Not built yet."""
+    raise click.UsageError("not built yet")

@@ -1,0 +1,1 @@
+"""Batch jobs: reading the job file, checking it, loading data and models, running the jobs, and their records."""
