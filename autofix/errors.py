@@ -1,5 +1,6 @@
 """The errors and warnings of autofix. Each error is also the built-in one that it refines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -37,6 +38,21 @@ class UnrepairedError(AutofixError, RuntimeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class JobFileError(AutofixError, ValueError):
+    """A job file cannot be read, or does not say what a job file says.
+
+    Args:
+        problems: All of them, each with its place; the message has a line for each.
+    """
+
+    def __init__(self, problems: Sequence[Any] = ()) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 class AutofixWarning(UserWarning):

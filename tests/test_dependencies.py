@@ -45,8 +45,10 @@ LAYERS = (
     {"estimators"},
     {"__init__"},
     {"jobs"},
-    {"jobs.content"},
-    {"jobs.schema"},
+    {"jobs.content", "jobs.problems"},
+    {"jobs.schema", "jobs.yaml_tree"},
+    {"jobs.complaints", "jobs.merging", "jobs.editor_schema"},
+    {"jobs.reading"},
     {"cli.conventions"},
     {"cli.groups"},
     {"cli.run", "cli.check", "cli.status", "cli.report", "cli.diagnose", "cli.strategies", "cli.demo"},
@@ -68,7 +70,8 @@ CONFINED = {
     "sklearn": ("autofix/references.py", "autofix/estimators.py", "benchmarks/"),
     "matplotlib": ("benchmarks/",),
     "click": ("autofix/cli/", "benchmarks/bench"),
-    "pydantic": ("autofix/jobs/schema.py",),
+    "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
+    "yaml": ("autofix/jobs/yaml_tree.py",),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 

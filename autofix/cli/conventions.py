@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 import click
 
-from autofix.errors import AutofixError, UnrepairedError
+from autofix.errors import AutofixError, JobFileError, UnrepairedError
+from autofix.jobs.problems import one_line
 
 OK = 0
 SOME_BAD = 1
@@ -72,6 +73,12 @@ def guard(arguments: Sequence[str]) -> Iterator[Guarded]:
             guarded.code = INTERRUPTED
         except BrokenPipeError:
             raise
+        except JobFileError as error:
+            for problem in error.problems:
+                LOGGER.error("%s", problem)
+            count = len(error.problems)
+            LOGGER.error("error: %d problem%s in the job file", count, "" if count == 1 else "s")
+            guarded.code = USAGE
         except Exception as error:  # a user gets one line, and the traceback when asked for
             is_known = isinstance(error, AutofixError) and not isinstance(error, UnrepairedError)
             guarded.code = USAGE if is_known else SOME_BAD
@@ -165,17 +172,6 @@ def add_common_options(command: click.Command) -> click.Command:
     return command
 
 
-def printable(text: object) -> str:
-    r"""The text on one line, with control characters as their escapes: a name must not steer a terminal.
-
-    Example:
-
-    >>> printable("a\x1b[31mb")
-    'a\\x1b[31mb'
-    """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(text))
-
-
 def emit(rows: Sequence[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
     """Writes results to stdout.
 
@@ -215,7 +211,7 @@ def _print_table(names: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
         is_number = any(isinstance(row[names.index(name)], (int, float)) for row in cells)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in cells:
-        table.add_row(*[rich.text.Text(f"{one:.3g}" if isinstance(one, float) else printable(one)) for one in row])
+        table.add_row(*[rich.text.Text(f"{one:.3g}" if isinstance(one, float) else one_line(one)) for one in row])
     console = rich.console.Console(highlight=False, file=sys.stdout)
     if not console.is_terminal:
         console = rich.console.Console(highlight=False, file=sys.stdout, width=1_000_000)

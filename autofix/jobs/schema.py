@@ -78,6 +78,12 @@ class Section(pydantic.BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _leave_out_null(cls, value: Any) -> Any:
+        # `fit:` without a value, or a default taken back with `compile: null`.
+        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
 
 class _Named(Section):
     """Something that is read from a file or made by a Python function."""
@@ -248,7 +254,7 @@ class Fit(Section):
     batch_size: Count | None = None
     epochs: Count = 1
     shuffle: StrictBool = True
-    class_weight: dict[StrictInt | StrictStr, Annotated[StrictFloat, Field(ge=0)]] | None = Field(
+    class_weight: dict[str, Annotated[StrictFloat, Field(ge=0)]] | None = Field(
         default=None, description="Weight of each class, by its label."
     )
     callbacks: tuple[Config, ...] = Field(default=(), description="EarlyStopping, ReduceLROnPlateau, TerminateOnNaN.")
