@@ -40,6 +40,10 @@ class UnrepairedError(AutofixError, RuntimeError):
         return str(self.args[0])
 
 
+class CodeError(AutofixError, RuntimeError):
+    """A Python function that a job names may not run, is not there, or raises."""
+
+
 class JobFileError(AutofixError, ValueError):
     """A job file cannot be read, or does not say what a job file says.
 

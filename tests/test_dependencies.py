@@ -48,7 +48,9 @@ LAYERS = (
     {"jobs.content", "jobs.problems"},
     {"jobs.schema", "jobs.yaml_tree"},
     {"jobs.complaints", "jobs.merging", "jobs.editor_schema"},
-    {"jobs.reading"},
+    {"jobs.reading", "jobs.code", "jobs.tables"},
+    {"jobs.data"},
+    {"jobs.models"},
     {"cli.conventions"},
     {"cli.groups"},
     {"cli.run", "cli.check", "cli.status", "cli.report", "cli.diagnose", "cli.strategies", "cli.demo"},
@@ -71,6 +73,7 @@ CONFINED = {
     "matplotlib": ("benchmarks/",),
     "click": ("autofix/cli/", "benchmarks/bench"),
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
+    "pyarrow": ("autofix/jobs/tables.py",),
     "yaml": ("autofix/jobs/yaml_tree.py",),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
