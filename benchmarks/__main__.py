@@ -1,14 +1,14 @@
 """The command line of the benchmarks: `python -m autofix.benchmarks COMMAND`."""
 
 import argparse
-import contextlib
 import importlib
 import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from autofix.cli.quiet import quiet_import
 
 MODULES = {
     "published": "published",
@@ -95,29 +95,10 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-@contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Keeps off the terminal what TensorFlow writes while it is imported.
-
-    TensorFlow 2.21 logs what it finds on the machine before it reads `TF_CPP_MIN_LOG_LEVEL`; this can go with
-    a version that reads it first.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 1 when a floor is missed, 2 for wrong arguments."""
     chosen = vars(parser().parse_args(arguments))
-    with _quiet_import():
+    with quiet_import():
         module = importlib.import_module(f"autofix.benchmarks.{MODULES[chosen.pop('command')]}")
     # Many networks in one process look like one that is traced again and again, which TensorFlow warns of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

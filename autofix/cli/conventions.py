@@ -83,8 +83,8 @@ def guard(arguments: Sequence[str]) -> Iterator[Guarded]:
             is_known = isinstance(error, AutofixError) and not isinstance(error, UnrepairedError)
             guarded.code = USAGE if is_known else SOME_BAD
             hint = "" if is_known or "--debug" in arguments else " (--debug shows where)"
-            kind = "" if is_known else f"{type(error).__name__}: "
-            LOGGER.error("error: %s%s%s", kind, error, hint, exc_info="--debug" in arguments)
+            text = str(error) if is_known else f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            LOGGER.error("error: %s%s", one_line(text), hint, exc_info="--debug" in arguments)
 
 
 class _Line(logging.Formatter):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from autofix.cli.conventions import add_common_options
+from autofix.jobs.problems import did_you_mean
 
 
 class LazyGroup(click.Group):
@@ -39,6 +40,13 @@ class LazyGroup(click.Group):
         module, _, attribute = self.commands_at[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return add_common_options(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands_at and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], self.commands_at)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # click would import every command for its line.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from autofix.jobs.problems import Problem, did_you_mean, shown
+from autofix.jobs.problems import Problem, did_you_mean, near_miss, shown
 from autofix.jobs.schema import Job, Section
 from autofix.jobs.yaml_tree import Node
 
@@ -73,8 +73,8 @@ def _message(errors: Sequence[Mapping[str, Any]], value: object) -> str:
         return f"{errors[0]['msg']}. {received}"
     choices = [word.strip("'") for word in expected[0].replace(" or ", ", ").split(", ")]
     is_choice = errors[0]["type"] == "literal_error" and isinstance(value, str)
-    hint = did_you_mean(value, choices) if is_choice else ""
-    return " ".join(filter(None, [f"Expected {' or '.join(expected)}.", received, hint if "mean" in hint else ""]))
+    hint = near_miss(value, choices) if is_choice else ""
+    return " ".join(filter(None, [f"Expected {' or '.join(expected)}.", received, hint]))
 
 
 def _section(annotation: Any) -> type[Section] | None:

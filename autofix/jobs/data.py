@@ -69,7 +69,7 @@ class _Read:
     dropped: int = 0
 
 
-def load_data(job: Job, allow_code: bool = False) -> JobData:
+def load(job: Job, allow_code: bool = False) -> JobData:
     """Reads the rows of a job.
 
     Args:

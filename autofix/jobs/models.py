@@ -1,5 +1,6 @@
 """The network of a job: loaded from a file or made by a function, and compiled."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from autofix.alignment import one_hot
 from autofix.errors import ArgumentError, ModelError
 from autofix.jobs.code import call
 from autofix.jobs.data import JobData
-from autofix.jobs.problems import did_you_mean, shown
+from autofix.jobs.problems import did_you_mean, near_miss, shown
 from autofix.jobs.schema import Compile, Job
 from autofix.losses import loss_forms
 
@@ -32,13 +33,13 @@ ABSTRACT = ("Optimizer", "Loss", "Metric", "LearningRateSchedule", "LossScaleOpt
 """Classes there that cannot be made from a config alone."""
 
 
-def load_model(job: Job, data: JobData | None = None, allow_code: bool = False) -> keras.Model:
+def load(job: Job, data: JobData | None = None, allow_code: bool = False) -> keras.Model:
     """The compiled model of a job.
 
     Args:
         job: Resolved. Initial weights are those of `job.seed`, where a function makes them.
-        data: What `load_data` read. A function that makes the model gets `n_features` and `n_outputs` of it, where it
-            has parameters of these names.
+        data: What `autofix.jobs.data.load` read. A function that makes the model gets `n_features` and `n_outputs` of
+            it, where it has parameters of these names.
         allow_code: Whether functions that the job names may run.
 
     Raises:
@@ -76,11 +77,35 @@ def load_keras_file(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises what the file makes it raise
-        text = str(error).strip().splitlines()
         raise ModelError(
             f"The model cannot be loaded. Expected a .keras file that holds no code of its own. Received: {path}: "
-            f"{type(error).__name__}: {text[0] if text else ''}. Save it with model.save, or name a function."
+            f"{type(error).__name__}: {_first_line(error)}. Save it with model.save, or name a function."
         ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    """What is known of a model file.
+
+    Args:
+        is_compiled: Whether it was saved compiled.
+        n_features: Of its one input of vectors; None for other inputs.
+    """
+
+    is_compiled: bool
+    n_features: int | None
+
+
+def file_facts(path: Path) -> FileFacts:
+    """Looks at a model file.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    model = load_keras_file(path)
+    inputs = getattr(model, "inputs", None) or []
+    is_vector = len(inputs) == 1 and len(inputs[0].shape) == 2
+    return FileFacts(bool(model.compiled), inputs[0].shape[1] if is_vector else None)
 
 
 def compile_arguments(settings: Compile) -> dict[str, Any]:
@@ -89,21 +114,22 @@ def compile_arguments(settings: Compile) -> dict[str, Any]:
     Raises:
         ArgumentError: Keras does not know a name or an argument.
     """
-    given = settings.model_fields_set
-    arguments: dict[str, Any] = {"optimizer": built("optimizer", settings.optimizer)}
-    if settings.loss is not None:
-        arguments["loss"] = _each("loss", settings.loss)
-    for name in ("metrics", "weighted_metrics"):
-        value = getattr(settings, name)
-        if value is not None:
-            arguments[name] = _each("metric", value)
-    if settings.loss_weights is not None:
-        weights = settings.loss_weights
-        arguments["loss_weights"] = dict(weights) if isinstance(weights, dict) else list(weights)
-    for name in ("run_eagerly", "steps_per_execution", "jit_compile"):
-        if name in given:
-            arguments[name] = getattr(settings, name)
-    return arguments
+    given = settings.model_dump(exclude_none=True)
+    return {key: compile_argument(key, value) for key, value in given.items()}
+
+
+def compile_argument(key: str, value: Any) -> Any:
+    """One argument of `model.compile` as Keras takes it.
+
+    Raises:
+        ArgumentError: Keras does not know a name or an argument.
+    """
+    families = {"optimizer": "optimizer", "loss": "loss", "metrics": "metric", "weighted_metrics": "metric"}
+    if key == "optimizer":
+        return built("optimizer", value)
+    if key in families:
+        return _each(families[key], value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _each(family: str, value: Any) -> Any:
@@ -141,10 +167,10 @@ def built(family: str, config: Any) -> Any:
     key = _key(name)
     if key not in known:
         public = [one.__name__ for one in known.values()]
-        near = did_you_mean(name, [*public, *map(_snake_case, public)])
+        near = near_miss(name, [*public, *map(_snake_case, public)])
         raise ArgumentError(
             f"There is no such {family}. Expected a name that Keras knows. Received: {name!r}. "
-            f"{near if 'mean' in near else did_you_mean(name, public)}"
+            f"{near or did_you_mean(name, public)}"
         )
     if isinstance(arguments.get("learning_rate"), dict):
         arguments["learning_rate"] = built("learning rate schedule", arguments["learning_rate"])
@@ -154,9 +180,14 @@ def built(family: str, config: Any) -> Any:
     except Exception as error:
         raise ArgumentError(
             f"Keras does not take this {family}. Expected arguments of keras' {known[key].__name__}. "
-            f"Received: {shown(config)}, which raised {type(error).__name__}: {str(error).strip().splitlines()[0]} "
+            f"Received: {shown(config)}, which raised {type(error).__name__}: {_first_line(error)}. "
             "Correct the arguments."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the pages that Keras may add."""
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
 
 
 def _parts(family: str, config: Any) -> tuple[str, dict[str, Any]]:
@@ -233,6 +264,7 @@ def fit_arguments(job: Job, data: JobData, model: keras.Model) -> dict[str, Any]
         "callbacks": [built("callback", one) for one in job.fit.callbacks],
         "class_weight": _class_weight(job, data),
         **job.autofix.model_dump(),
+        "seed": job.seed if job.autofix.seed is None else job.autofix.seed,
         "strategies": None if job.autofix.strategies is None else list(job.autofix.strategies),
     }
 

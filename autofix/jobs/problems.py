@@ -9,6 +9,9 @@ from typing import NamedTuple
 MOST_SHOWN_CHARACTERS = 80
 """Of a wrong value: enough to find it by, and a message stays readable."""
 
+MOST_NAMED = 40
+"""Names that a message lists."""
+
 
 class Mark(NamedTuple):
     """Where something was written.
@@ -69,18 +72,25 @@ def shown(value: object) -> str:
     return text if len(text) <= MOST_SHOWN_CHARACTERS else f"{text[: MOST_SHOWN_CHARACTERS - 3]}..."
 
 
-def did_you_mean(wrong: object, known: Iterable[str]) -> str:
-    """`Did you mean 'epochs'?`, or the list of what there is; empty where there is nothing.
+def near_miss(wrong: object, known: Iterable[str]) -> str:
+    """`Did you mean 'epochs'?`; empty where nothing is near.
 
     Example:
 
-    >>> did_you_mean("epoch", ["epochs", "batch_size"])
+    >>> near_miss("epoch", ["epochs", "batch_size"])
     "Did you mean 'epochs'?"
+    """
+    close = difflib.get_close_matches(str(wrong)[:MOST_SHOWN_CHARACTERS], list(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def did_you_mean(wrong: object, known: Iterable[str]) -> str:
+    """The nearest name as a question, or the list of what there is; empty where there is nothing.
+
+    Example:
+
     >>> did_you_mean("zzz", ["epochs", "batch_size"])
     'Expected one of: batch_size, epochs.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(str(wrong)[:MOST_SHOWN_CHARACTERS], names, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"Expected one of: {', '.join(names)}." if names else ""
+    return near_miss(wrong, names) or (f"Expected one of: {', '.join(names[:MOST_NAMED])}." if names else "")

@@ -3,26 +3,55 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
 from autofix.errors import JobFileError
 from autofix.jobs.complaints import complaints
-from autofix.jobs.merging import MOST_JOBS, expand, merge, set_at, split_path
+from autofix.jobs.merging import MOST_JOBS, expand, get_at, merge, set_at, split_path
 from autofix.jobs.problems import Mark, Problem, did_you_mean, shown
 from autofix.jobs.schema import NAME_RULE, Job, JobFile, folder_key, is_name
-from autofix.jobs.yaml_tree import Node, parse
+from autofix.jobs.yaml_tree import Node, node_of, parse
 
 MOST_BYTES = 1_000_000
 """Of a job file. It takes seconds to read as it is, and holds thousands of jobs even without `matrix`."""
 
 VERSION: Literal[1] = 1
 
+COMMAND_LINE = "command line"
+"""Stands for the file, and names the job, where there is no file."""
+
 TOP_KEYS = ("version", "defaults", "jobs")
 
 
-def read(path: str | Path, overrides: Sequence[str] = ()) -> JobFile:
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """A job file that was read, and where everything in it was written.
+
+    Args:
+        file: Its jobs.
+        trees: For each job by its name the tree that it was made from.
+    """
+
+    file: JobFile
+    trees: dict[str, Node]
+
+    def problem(self, job: str, keys: Sequence[str], message: str) -> Problem:
+        """A problem with a setting of a job; with what stands nearest above it, where it is not written out."""
+        node = self.trees[job]
+        for key in keys:
+            below = node.value
+            if isinstance(below, dict) and key in below:
+                node = below[key]
+            elif isinstance(below, list) and key.isdigit() and int(key) < len(below):
+                node = below[int(key)]
+            else:
+                break
+        return node.problem(message)
+
+
+def read(path: str | Path, overrides: Sequence[str] = ()) -> Reading:
     """Reads a job file.
 
     Args:
@@ -31,7 +60,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> JobFile:
             YAML.
 
     Returns:
-        The jobs, in the order of the file, with defaults, overrides and `matrix` applied.
+        The jobs, in the order of the file, with defaults, overrides and `matrix` applied: `read(path).file.jobs`.
 
     Raises:
         JobFileError: With all that is wrong, each problem with its file, line and column.
@@ -39,6 +68,22 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> JobFile:
     path = Path(path)
     root = parse(_text(path), str(path))
     return _resolve(root, path, overrides)
+
+
+def job_of(values: dict[str, Any], overrides: Sequence[str] = ()) -> Reading:
+    """One job of plain values, as of a command line. Its paths begin in the current folder.
+
+    Args:
+        values: Sections of the job.
+        overrides: Settings such as `"compile.loss=mse"`.
+
+    Raises:
+        JobFileError: With all that is wrong.
+    """
+    root = Node({}, Mark(COMMAND_LINE), ())
+    root = set_at(root, ("version",), node_of(VERSION, root.mark))
+    root = set_at(root, ("jobs", COMMAND_LINE), node_of(values, root.mark))
+    return _resolve(root, Path(COMMAND_LINE), overrides, ("jobs", COMMAND_LINE))
 
 
 def _text(path: Path) -> str:
@@ -61,7 +106,8 @@ def _text(path: Path) -> str:
         raise JobFileError([Problem(Mark(str(path), line, column), "", message)]) from error
 
 
-def _resolve(root: Node, path: Path, overrides: Sequence[str]) -> JobFile:
+def _resolve(root: Node, path: Path, overrides: Sequence[str], below: tuple[str, ...] = ()) -> Reading:
+    """The jobs of a tree; `overrides` begin `below` its top."""
     problems: list[Problem] = []
     if not isinstance(root.value, dict):
         message = f"Expected a mapping with `version: {VERSION}` and `jobs`. Received: {shown(root.plain())}."
@@ -69,7 +115,7 @@ def _resolve(root: Node, path: Path, overrides: Sequence[str]) -> JobFile:
     problems += _of_the_top(root)
     for override in overrides:
         try:
-            root = _override(root, override)
+            root = _override(root, override, below)
         except JobFileError as error:
             problems += error.problems
     name = path.stem
@@ -80,7 +126,8 @@ def _resolve(root: Node, path: Path, overrides: Sequence[str]) -> JobFile:
     if problems:
         # Jobs share what the defaults have wrong, and a matrix repeats it: each is told once, in the order of the file.
         raise JobFileError(sorted(dict.fromkeys(problems), key=lambda one: (one.mark.source.startswith("--"), one)))
-    return JobFile(version=VERSION, name=name, path=str(path.absolute()), jobs=tuple(jobs))
+    file = JobFile(version=VERSION, name=name, path=str(path.absolute()), jobs=tuple(job for job, _ in jobs))
+    return Reading(file, {job.name: node for job, node in jobs})
 
 
 def _of_the_top(root: Node) -> list[Problem]:
@@ -98,24 +145,32 @@ def _of_the_top(root: Node) -> list[Problem]:
     return problems
 
 
-def _override(root: Node, override: str) -> Node:
+def _override(root: Node, override: str, below: tuple[str, ...]) -> Node:
     """The tree with one setting of the command line."""
     mark = Mark(f"--set {override}")
     path, separator, text = override.partition("=")
-    keys = split_path(path.strip(), root)
-    known = {"jobs": root.value.get("jobs"), "defaults": None}
-    if not separator or len(keys) < 2 or keys[0] not in known:
-        message = "Expected jobs.NAME.SETTING=VALUE or defaults.SETTING=VALUE."
-        raise JobFileError([Problem(mark, "", message)])
-    jobs = root.value.get("jobs")
-    if keys[0] == "jobs" and not (jobs and isinstance(jobs.value, dict) and keys[1] in jobs.value):
-        names = jobs.value if jobs and isinstance(jobs.value, dict) else ()
-        raise JobFileError([Problem(mark, "", f"There is no job {keys[1]!r}. {did_you_mean(keys[1], names)}")])
+    if below:
+        keys = split_path(path.strip(), get_at(root, below) or root)
+        if not separator or not path.strip():
+            raise JobFileError([Problem(mark, "", "Expected SETTING=VALUE, such as compile.loss=mse.")])
+    else:
+        keys = split_path(path.strip(), root)
+        _check_address(root, keys, mark, bool(separator))
     try:
         value = _moved(parse(text, mark.source, keys), mark)
     except JobFileError as error:
         raise JobFileError([dataclasses.replace(one, mark=mark) for one in error.problems]) from error
-    return set_at(root, keys, value)
+    return set_at(root, (*below, *keys), value)
+
+
+def _check_address(root: Node, keys: Sequence[str], mark: Mark, has_value: bool) -> None:
+    """Raises where a setting of the command line is for no job of the file, nor for the defaults."""
+    if not has_value or len(keys) < 2 or keys[0] not in ("jobs", "defaults"):
+        raise JobFileError([Problem(mark, "", "Expected jobs.NAME.SETTING=VALUE or defaults.SETTING=VALUE.")])
+    jobs = root.value.get("jobs")
+    names = jobs.value if jobs is not None and isinstance(jobs.value, dict) else {}
+    if keys[0] == "jobs" and keys[1] not in names:
+        raise JobFileError([Problem(mark, "", f"There is no job {keys[1]!r}. {did_you_mean(keys[1], names)}")])
 
 
 def _moved(node: Node, mark: Mark) -> Node:
@@ -128,8 +183,8 @@ def _moved(node: Node, mark: Mark) -> Node:
     return dataclasses.replace(node, value=value, mark=mark, key_mark=mark)
 
 
-def _jobs(root: Node, folder: Path, problems: list[Problem]) -> list[Job]:
-    """The jobs; what is wrong with them is added to `problems`."""
+def _jobs(root: Node, folder: Path, problems: list[Problem]) -> list[tuple[Job, Node]]:
+    """The jobs and their trees; what is wrong with them is added to `problems`."""
     defaults, jobs = root.value.get("defaults"), root.value.get("jobs")
     if defaults is not None and defaults.value is not None and not isinstance(defaults.value, dict):
         problems.append(defaults.problem(f"Expected a mapping. Received: {shown(defaults.plain())}."))
@@ -139,7 +194,7 @@ def _jobs(root: Node, folder: Path, problems: list[Problem]) -> list[Job]:
         received = shown(jobs.plain()) if jobs else "nothing"
         problems.append(where.problem(f"Expected `jobs`: a mapping of names to jobs. Received: {received}."))
         return []
-    found: list[Job] = []
+    found: list[tuple[Job, Node]] = []
     taken: dict[str, str] = {}
     for name, node in jobs.value.items():
         try:
@@ -149,7 +204,7 @@ def _jobs(root: Node, folder: Path, problems: list[Problem]) -> list[Job]:
                     if len(found) >= MOST_JOBS:
                         message = f"There are more than {MOST_JOBS:,} jobs. Split the file."
                     raise JobFileError([node.problem(message, at_key=True)])
-                found.append(_job(full, one, folder))
+                found.append((_job(full, one, folder), one))
         except JobFileError as error:
             problems += error.problems
     return found

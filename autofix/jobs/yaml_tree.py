@@ -206,6 +206,15 @@ def parse(text: str, source: str, place: tuple[str, ...] = ()) -> Node:
     return node
 
 
+def node_of(value: Any, mark: Mark, place: tuple[str, ...] = ()) -> Node:
+    """The tree of plain values, all written in one place."""
+    if isinstance(value, dict):
+        value = {key: node_of(one, mark, (*place, key)) for key, one in value.items()}
+    elif isinstance(value, list):
+        value = [node_of(one, mark, (*place, str(index))) for index, one in enumerate(value)]
+    return Node(value, mark, place)
+
+
 def _syntax_problem(error: yaml.YAMLError, source: str, text: str, place: tuple[str, ...]) -> Problem:
     """What the parser says, at the place where it says it."""
     dotted = ".".join(place)
