@@ -50,7 +50,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.mark), one_line(self.place), one_line(self.message)) if part)
+        return one_line(": ".join(part for part in (str(self.mark), self.place, self.message) if part))
 
 
 def one_line(text: object) -> str:

@@ -69,6 +69,9 @@ Count = Annotated[StrictInt, Field(ge=1)]
 Seconds = Annotated[StrictFloat, Field(gt=0)]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 Label = StrictStr | StrictInt | StrictFloat | StrictBool
+LabelKey = Annotated[str, pydantic.BeforeValidator(lambda key: str(key) if isinstance(key, int) else key)]
+"""A class as a key: JSON has keys of text only."""
+
 Config = StrictStr | dict[str, JsonValue]
 """A Keras object: its name, or a mapping with `name` and arguments, or Keras' own `class_name` and `config`."""
 
@@ -254,7 +257,7 @@ class Fit(Section):
     batch_size: Count | None = None
     epochs: Count = 1
     shuffle: StrictBool = True
-    class_weight: dict[str, Annotated[StrictFloat, Field(ge=0)]] | None = Field(
+    class_weight: dict[LabelKey, Annotated[StrictFloat, Field(ge=0)]] | None = Field(
         default=None, description="Weight of each class, by its label."
     )
     callbacks: tuple[Config, ...] = Field(default=(), description="EarlyStopping, ReduceLROnPlateau, TerminateOnNaN.")
