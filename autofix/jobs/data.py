@@ -177,7 +177,8 @@ def _tree(value: Any) -> Any:
 
 def _npz(path: Path, names: tuple[str, str]) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because numpy leaves the file of a broken archive open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not hasattr(file, "files"):
                 raise DataError(f"This is no NPZ file. Expected arrays by name. Received: {path}. Save with np.savez.")
             for name in names:

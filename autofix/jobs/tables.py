@@ -124,12 +124,13 @@ def read_table(
         DataError: The file cannot be read, a column is missing, or a column holds what no input can be.
     """
     names = column_names(path, delimiter)
-    for keys, message in column_complaints(names, data):
-        raise DataError(f"data.{'.'.join(keys)} does not fit {path}: {message}")
+    if features is None:
+        for keys, message in column_complaints(names, data):
+            raise DataError(f"data.{'.'.join(keys)} does not fit {path}: {message}")
     chosen = list(features) if features is not None else feature_columns(names, data)
-    if absent := [name for name in chosen if name not in names]:
+    if absent := [name for name in [*chosen, *data.target] if name not in names]:
         raise DataError(
-            f"A column is missing. Expected the inputs of the training rows. Received: {path} without "
+            f"A column is missing. Expected the columns of the training rows. Received: {path} without "
             f"{absent[0]!r}. {did_you_mean(absent[0], names)}"
         )
     table = _read(path, delimiter, [*chosen, *data.target])
