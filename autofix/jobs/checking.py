@@ -227,9 +227,9 @@ def _of_arrays(source: Source, folder: Path) -> Iterator[Complaint]:
     wrong_pair = [((key,), message) for key in ("x", "y") for message in _of_npy(getattr(source, key), folder)]
     yield from wrong_pair
     if not wrong_pair and source.x and source.y:
-        sizes = [_npy_shape(folder / name)[:1] for name in (source.x, source.y)]
-        if sizes[0] != sizes[1]:
-            yield (), f"Inputs and targets are not as many: {sizes[0]} rows in {source.x}, {sizes[1]} in {source.y}."
+        n_x, n_y = (next(iter(_npy_shape(folder / name)), 0) for name in (source.x, source.y))
+        if n_x != n_y:
+            yield (), f"Inputs and targets are not as many: {n_x} rows in {source.x}, {n_y} in {source.y}."
 
 
 def _of_npz(source: Source, path: Path) -> Iterator[Complaint]:

@@ -38,7 +38,7 @@ class Reading:
     trees: dict[str, Node]
 
     def problem(self, job: str, keys: Sequence[str], message: str) -> Problem:
-        """A problem with a setting of a job; with what stands nearest above it, where it is not written out."""
+        """A problem with a setting of a job; where a shorthand stands for it, with that."""
         node = self.trees[job]
         for key in keys:
             below = node.value
@@ -46,8 +46,6 @@ class Reading:
                 node = below[key]
             elif isinstance(below, list) and key.isdigit() and int(key) < len(below):
                 node = below[int(key)]
-            else:
-                break
         return node.problem(message)
 
 
