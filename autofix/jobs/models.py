@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,10 @@ def load(job: Job, data: JobData | None = None, allow_code: bool = False) -> ker
 def load_keras_file(path: Path) -> keras.Model:
     """A model of a `.keras` file, in Keras' safe mode: code that the file holds does not run."""
     try:
-        return keras.saving.load_model(path, safe_mode=True)
+        with warnings.catch_warnings():
+            # Of a model that was saved before its first fit: the optimizer has no state yet, and needs none.
+            warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+            return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises what the file makes it raise
         raise ModelError(
             f"The model cannot be loaded. Expected a .keras file that holds no code of its own. Received: {path}: "
@@ -240,8 +244,8 @@ def _classes(family: str) -> dict[str, type]:
 
 def _keras_knows(family: str, name: str) -> bool:
     """Whether Keras reads a name itself: `mse`, `accuracy`, or what the user's code registered."""
-    if family == "metric" and name in ("accuracy", "acc", "crossentropy", "ce"):
-        return True
+    if name in ("crossentropy", "ce") or (family == "metric" and name in ("accuracy", "acc")):
+        return True  # for `compile` to choose by the shape of the output
     try:
         return FAMILIES[family].get(name) is not None
     except (ValueError, TypeError):
