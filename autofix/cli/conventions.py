@@ -14,6 +14,7 @@ import dataclasses
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,9 +107,14 @@ class _Stderr(logging.StreamHandler):
         super().emit(record)
 
 
+def _log_warning(message: Warning | str, *where: Any, **more: Any) -> None:
+    """A warning of Python in one line, without the line of code that gave it."""
+    LOGGER.warning("%s", one_line(message))
+
+
 @contextlib.contextmanager
 def logging_to_stderr() -> Iterator[None]:
-    """Shows what is logged under `autofix` on stderr while a command runs, and undoes that afterwards."""
+    """Shows what is logged under `autofix`, and warnings, on stderr; undoes that afterwards."""
     top = logging.getLogger("autofix")
     kept, level, propagates = list(top.handlers), top.level, top.propagate
     handler = _Stderr()
@@ -118,7 +124,9 @@ def logging_to_stderr() -> Iterator[None]:
     top.setLevel(logging.DEBUG)
     top.propagate = False
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _log_warning
+            yield
     finally:
         for one in [one for one in top.handlers if one not in kept]:
             top.removeHandler(one)

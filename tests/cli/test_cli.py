@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 
 import pytest
 
 from autofix.cli import COMMANDS, conventions, main
+from autofix.errors import JobFileError
 
 HEAVY = ("keras", "tensorflow", "pydantic", "pyarrow", "rich", "numpy", "sklearn")
 
@@ -156,6 +158,18 @@ def test_an_error_of_autofix_itself_is_one_line_and_its_traceback_comes_with_deb
     assert capsys.readouterr().err == "error: ZeroDivisionError: first (--debug shows where)\n"
     assert main([*CHECK, "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_warning_is_one_line_on_stderr(job_folder, capsys, monkeypatch):
+    def read(*args):
+        warnings.warn("look\nout", UserWarning, stacklevel=1)
+        raise JobFileError
+
+    monkeypatch.setattr("autofix.jobs.reading.read", read)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(CHECK) == 2
+    assert capsys.readouterr().err.splitlines()[0] == r"warning: look\nout"
 
 
 def test_an_interrupt_is_told_with_code_130(job_folder, capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """Models of jobs: loaded in safe mode or made by a function, compiled from configs that reach no other code."""
 
+import inspect
 import json
 import zipfile
 
@@ -7,10 +8,12 @@ import keras
 import numpy as np
 import pytest
 
+import autofix
 from autofix.errors import ArgumentError, CodeError, ModelError
 from autofix.jobs import data, keras_checks, models
+from autofix.jobs.complaints import ELSEWHERE
 from autofix.jobs.reading import read
-from autofix.jobs.schema import Job
+from autofix.jobs.schema import Autofix, Compile, Fit, Job
 
 
 def job(folder, **settings):
@@ -215,3 +218,28 @@ jobs:
         "jobs.inputs.data",
     ]
     assert "These are 3 inputs, and m.keras takes 2" in found[-1]
+
+
+def parameters(function, leave_out=("self", "model")):
+    """Names and defaults of the arguments of a function."""
+    found = inspect.signature(function).parameters.values()
+    return {one.name: one.default for one in found if one.name not in leave_out}
+
+
+def test_every_argument_of_keras_has_its_key_or_a_word_on_where_it_is():
+    for function, section in ((keras.Model.fit, Fit), (keras.Model.compile, Compile)):
+        assert set(section.model_fields) <= set(parameters(function))
+        assert set(parameters(function)) - set(section.model_fields) <= set(ELSEWHERE)
+
+
+def test_the_settings_of_autofix_are_those_of_its_fit_with_the_same_defaults():
+    ours = {name: field.default for name, field in Autofix.model_fields.items()}
+    theirs = parameters(autofix.fit)
+    assert set(theirs) - set(parameters(keras.Model.fit)) - set(ELSEWHERE) == set(ours)
+    assert {name: theirs[name] for name in ours} == ours
+
+
+def test_defaults_of_fit_are_those_of_keras():
+    theirs = parameters(keras.Model.fit)
+    ours = {name: field.default for name, field in Fit.model_fields.items() if name != "callbacks"}
+    assert {name: theirs[name] for name in ours} == ours
