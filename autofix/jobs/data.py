@@ -44,6 +44,17 @@ class JobData:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """What is to be known of the rows to use the trained model, as JSON values: names of inputs and of classes."""
+        held = {"validation": self.validation, "test": self.test}
+        return {
+            "n_rows": {"train": n_rows(self.x), **{name: n_rows(one[0]) for name, one in held.items() if one}},
+            "feature_names": list(self.feature_names),
+            "target_names": list(self.target_names),
+            "class_names": list(self.class_names),
+            "notes": list(self.notes),
+        }
+
     @property
     def n_features(self) -> int | None:
         """Columns of `x`; None where its rows are no vectors."""
@@ -276,7 +287,7 @@ def _codes(y: Any, class_names: tuple[str, ...], name: str) -> np.ndarray:
 def _split(job: Job, parts: dict[str, Rows | None], by_class: bool) -> None:
     """Takes the shares of `validation` and `test` out of `parts["train"]`."""
     x, y = parts["train"] or (None, None)
-    rest = np.arange(len(_leaves(x)[0]))
+    rest = np.arange(n_rows(x))
     random = np.random.default_rng(job.seed)
     taken = 0.0
     for name, source in (("test", job.data.test), ("validation", job.data.validation)):
@@ -325,6 +336,11 @@ def _map(function: Callable[[Any], Any], tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _map(function, one) for key, one in tree.items()}
     return [_map(function, one) for one in tree] if isinstance(tree, (list, tuple)) else function(tree)
+
+
+def n_rows(tree: Any) -> int:
+    """Rows of an array, or of each array of a tree."""
+    return len(_leaves(tree)[0])
 
 
 def _leaves(tree: Any) -> list[Any]:

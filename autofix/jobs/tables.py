@@ -39,7 +39,7 @@ def column_names(path: Path, delimiter: str | None) -> list[str]:
                 names = list(reader.schema.names)
         else:
             names = list(pa.parquet.read_schema(path).names)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise unreadable(path, error) from error
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
@@ -168,7 +168,7 @@ def label_text(value: object) -> str:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a data file that cannot be read."""
-    said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    said = getattr(error, "strerror", None) or str(error).splitlines()[0].rstrip(".")
     return DataError(f"A data file cannot be read. Expected {path}. Received: {said}. Check the file and its path.")
 
 
@@ -184,9 +184,9 @@ def _parsing(path: Path, delimiter: str | None) -> Any:
 def _read(path: Path, delimiter: str | None, columns: Sequence[str]) -> pa.Table:
     try:
         if not _is_csv(path):
-            return pa.parquet.ParquetFile(path).read(columns=list(columns))
+            return _with_plain_texts(pa.parquet.ParquetFile(path).read(columns=list(columns)))
         size = min(path.stat().st_size + 1, MOST_BLOCK_BYTES)
-        return pa.csv.read_csv(
+        table = pa.csv.read_csv(
             path,
             read_options=pa.csv.ReadOptions(block_size=max(size, 1024)),
             parse_options=_parsing(path, delimiter),
@@ -194,6 +194,19 @@ def _read(path: Path, delimiter: str | None, columns: Sequence[str]) -> pa.Table
         )
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from error
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pa.types.is_binary(kind):  # what pyarrow makes of texts that are none
+            raise DataError(
+                f"A data file is not UTF-8. Expected texts in that encoding. Received: {path}, column {name!r}. "
+                "Save the file as UTF-8."
+            )
+    return table
+
+
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """The table without views of texts, which few functions of pyarrow 25 take."""
+    kinds = [pa.string() if pa.types.is_string_view(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,5 +1,9 @@
 """Rows of jobs: what is read from which file, how it is encoded and split, and what is refused."""
 
+import datetime
+import decimal
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,6 +79,9 @@ def test_splits_are_seeded_apart_and_alike_in_their_classes(columns, tmp_path):
     assert np.bincount(rows.test[1]).tolist() == [1, 3, 6]
     np.testing.assert_array_equal(load(job(tmp_path, data)).x, rows.x)
     assert not np.array_equal(load(job(tmp_path, data, seed=1)).x, rows.x)
+    facts = json.loads(json.dumps(rows.to_dict()))
+    assert facts["n_rows"] == {"train": 70, "validation": 20, "test": 10}
+    assert (facts["feature_names"], facts["class_names"]) == (["size"], ["rare", "some", "usual"])
 
 
 def test_held_out_files_give_the_inputs_of_the_training_rows(columns, tmp_path):
@@ -154,6 +161,36 @@ def test_what_a_table_cannot_give_is_told_with_a_way_out(data, said, columns, tm
 def test_a_table_with_holes_is_told_by_row_and_column(content, said, tmp_path):
     (tmp_path / "a.csv").write_text(content)
     assert said in refused(tmp_path, {"train": "a.csv", "target": "t"})
+
+
+@pytest.mark.parametrize("content", ["a,t\n1,ü\n", "ü,t\n1,2\n"])
+def test_a_table_in_another_encoding_is_told(content, tmp_path):
+    (tmp_path / "a.csv").write_bytes(content.encode("latin-1"))
+    assert "utf-8" in refused(tmp_path, {"train": "a.csv", "target": "t"}).lower()
+
+
+def test_columns_of_every_kind_of_parquet_are_read_or_told(tmp_path):
+    table = pa.table(
+        {
+            "price": pa.array([decimal.Decimal("1.5"), decimal.Decimal("2.5")]),
+            "plan": pa.array(["a", "b"]).dictionary_encode(),
+            "view": pa.array(["x", "y"], type=pa.string_view()),
+            "half": pa.array(np.array([1, 2], dtype="float16")),
+            "when": pa.array([datetime.datetime(2020, 1, 1)] * 2),
+            "list": pa.array([[1], [2]]),
+            "raw": pa.array([b"x", b"y"]),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    data = {"train": "a.parquet", "target": "plan", "features": ["price", "half", "view"]}
+    rows = load(job(tmp_path, {**data, "categories": {"view": ["x", "y"]}}))
+    assert rows.x.tolist() == [[1.5, 1.0, 1.0, 0.0], [2.5, 2.0, 0.0, 1.0]]
+    assert rows.class_names == ("a", "b")
+    assert load(job(tmp_path, {**data, "target": "view", "features": ["half"]})).class_names == ("x", "y")
+    for name in ("plan", "view", "when", "list", "raw"):
+        assert f"column '{name}'" in refused(tmp_path, {"train": "a.parquet", "target": "price", "features": [name]})
+    for name in ("when", "list", "raw"):
+        assert f"column '{name}'" in refused(tmp_path, {"train": "a.parquet", "target": name, "features": ["half"]})
 
 
 def test_rows_with_missing_values_are_left_out_where_that_is_asked_for(tmp_path):
