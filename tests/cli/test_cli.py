@@ -63,8 +63,10 @@ def test_help_and_a_syntax_error_answer_at_once(arguments, tmp_path):
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "autofix", *arguments], cwd=tmp_path, capture_output=True, check=False)
+        command = [sys.executable, "-m", "autofix", *arguments]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         seconds.append(time.perf_counter() - started)
+        assert (found.stdout or found.stderr).startswith(("Usage: autofix", "syntax.yaml:1:8: This is no YAML"))
     assert min(seconds) < PATIENCE * LIMIT_S
 
 

@@ -58,3 +58,10 @@ def test_check_asks_keras_last(folder, capsys):
     assert main(["check", "jobs.yaml"]) == 2
     assert "jobs.j.compile.optimizer: There is no such optimizer." in capsys.readouterr().err
     assert main(["check", "jobs.yaml", "--set", "jobs.j.compile.optimizer=adam"]) == 0
+
+
+def test_demo_trains_with_the_seed_and_the_folder_that_were_given(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("autofix.benchmarks.demo.main", lambda seed, out: asked.append((seed, out)) or 3)
+    assert main(["demo", "--seed", "7", "--out", str(tmp_path)]) == 3
+    assert asked == [(7, tmp_path)]
