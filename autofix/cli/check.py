@@ -53,7 +53,7 @@ def check(
     if not problems and not without_keras:
         with quiet_import():
             from autofix.jobs import keras_checks
-        problems = keras_checks.check(reading)
+        problems = keras_checks.check(reading, allow_code)
     if problems:
         raise JobFileError(problems)
     emit([checking.plan(job) for job in reading.file.jobs], output_format)

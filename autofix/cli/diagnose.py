@@ -52,7 +52,7 @@ def diagnose(
         import autofix
         from autofix.jobs import keras_checks, models
         from autofix.jobs.data import load
-    if problems := keras_checks.check(reading):
+    if problems := keras_checks.check(reading, allow_code):
         raise JobFileError(problems)
     rows = load(job, allow_code)
     network = models.load(job, rows, allow_code)

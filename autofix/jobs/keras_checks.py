@@ -12,11 +12,12 @@ from autofix.jobs.schema import Job
 from autofix.jobs.tables import column_names, feature_columns, is_table
 
 
-def check(reading: Reading) -> list[Problem]:
+def check(reading: Reading, allow_code: bool = False) -> list[Problem]:
     """The problems that Keras finds. Model files are loaded in safe mode; functions are not called.
 
     Args:
         reading: Jobs without problems of other kinds: their files are there.
+        allow_code: As for `autofix.jobs.models.load_keras_file`.
 
     Returns:
         The problems, in the order of the file; empty when there are none.
@@ -25,12 +26,12 @@ def check(reading: Reading) -> list[Problem]:
     problems = [
         reading.problem(job.name, keys, message)
         for job in reading.file.jobs
-        for keys, message in _complaints(job, loaded)
+        for keys, message in _complaints(job, loaded, allow_code)
     ]
     return sorted(dict.fromkeys(problems))
 
 
-def _complaints(job: Job, loaded: dict[Path, "models.FileFacts | AutofixError"]) -> Iterator[Complaint]:
+def _complaints(job: Job, loaded: dict[Path, models.FileFacts | AutofixError], allow_code: bool) -> Iterator[Complaint]:
     if job.compile is not None:
         yield from _of_compile(job)
     for index, config in enumerate(job.fit.callbacks):
@@ -43,7 +44,7 @@ def _complaints(job: Job, loaded: dict[Path, "models.FileFacts | AutofixError"])
     path = Path(job.folder) / job.model.file
     if path not in loaded:
         try:
-            loaded[path] = models.file_facts(path)
+            loaded[path] = models.file_facts(path, allow_code)
         except AutofixError as error:
             loaded[path] = error
     facts = loaded[path]

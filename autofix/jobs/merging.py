@@ -109,12 +109,11 @@ def expand(name: str, job: Node) -> Iterator[tuple[str, Node]]:
         return
     axes = _axes(job, matrix)
     labels = _labels([path for path, _ in axes])
-    for values in itertools.product(*[node.value for _, node in axes]):
+    for values in itertools.product(*[enumerate(node.value) for _, node in axes]):
         one = _without_matrix(job)
         parts = [name]
-        for (path, axis), label, value in zip(axes, labels, values, strict=True):
+        for (path, axis), label, (index, value) in zip(axes, labels, values, strict=True):
             one = set_at(one, split_path(path, one), dataclasses.replace(value, place=axis.place))
-            index = next(i for i, candidate in enumerate(axis.value) if candidate is value)
             parts.append(f"{label}={_value_text(value, index)}")
         full = "-".join(parts)
         if not is_name(full):

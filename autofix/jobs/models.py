@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from autofix.alignment import one_hot
-from autofix.errors import ArgumentError, ModelError
+from autofix.errors import ArgumentError, CodeError, ModelError
 from autofix.jobs.code import call
 from autofix.jobs.data import JobData
 from autofix.jobs.problems import did_you_mean, near_miss, shown
@@ -32,6 +32,13 @@ FAMILIES = {
 
 ABSTRACT = ("Optimizer", "Loss", "Metric", "LearningRateSchedule", "LossScaleOptimizer")
 """Classes there that cannot be made from a config alone."""
+
+
+SAFE_KERAS = (3, 13, 2)
+"""The first version without a known way round the safe mode.
+
+Source: CVE-2025-1550 (fixed in 3.9), CVE-2025-8747 and CVE-2025-9906 (3.11.0), CVE-2025-49655 (3.11.3), CVE-2026-1462.
+"""
 
 
 def load(job: Job, data: JobData | None = None, allow_code: bool = False) -> keras.Model:
@@ -62,7 +69,7 @@ def load(job: Job, data: JobData | None = None, allow_code: bool = False) -> ker
             )
     else:
         assert job.model.file is not None
-        model = load_keras_file(folder / job.model.file)
+        model = load_keras_file(folder / job.model.file, allow_code)
     if job.compile is not None:
         model.compile(**compile_arguments(job.compile))
     if not model.compiled:
@@ -73,8 +80,24 @@ def load(job: Job, data: JobData | None = None, allow_code: bool = False) -> ker
     return model
 
 
-def load_keras_file(path: Path) -> keras.Model:
-    """A model of a `.keras` file, in Keras' safe mode: code that the file holds does not run."""
+def load_keras_file(path: Path, allow_code: bool = False) -> keras.Model:
+    """A model of a `.keras` file, in Keras' safe mode: code that the file holds does not run.
+
+    Args:
+        path: The file.
+        allow_code: Whether the user allows code; files are then loaded with versions of Keras too whose safe mode can
+            be got round.
+
+    Raises:
+        ModelError: The file cannot be loaded.
+        CodeError: This version of Keras may run what the file holds.
+    """
+    if not allow_code and _version() < SAFE_KERAS:
+        raise CodeError(
+            f"A model file may run code with this version of Keras, even in its safe mode. Expected Keras "
+            f"{'.'.join(map(str, SAFE_KERAS))} or later. Received: {keras.__version__}. Update Keras, or give "
+            "--allow-code if you trust the file."
+        )
     try:
         with warnings.catch_warnings():
             # Of a model that was saved before its first fit: the optimizer has no state yet, and needs none.
@@ -85,6 +108,11 @@ def load_keras_file(path: Path) -> keras.Model:
             f"The model cannot be loaded. Expected a .keras file that holds no code of its own. Received: {path}: "
             f"{type(error).__name__}: {_first_line(error)}. Save it with model.save, or name a function."
         ) from error
+
+
+def _version() -> tuple[int, ...]:
+    """The version of Keras as numbers."""
+    return tuple(int(part) for part in re.findall(r"\d+", keras.__version__)[:3])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,13 +128,14 @@ class FileFacts:
     n_features: int | None
 
 
-def file_facts(path: Path) -> FileFacts:
-    """Looks at a model file.
+def file_facts(path: Path, allow_code: bool = False) -> FileFacts:
+    """Looks at a model file, which is loaded as `load_keras_file` does.
 
     Raises:
         ModelError: It cannot be loaded.
+        CodeError: It is not loaded with this version of Keras.
     """
-    model = load_keras_file(path)
+    model = load_keras_file(path, allow_code)
     inputs = getattr(model, "inputs", None) or []
     is_vector = len(inputs) == 1 and len(inputs[0].shape) == 2
     return FileFacts(bool(model.compiled), inputs[0].shape[1] if is_vector else None)

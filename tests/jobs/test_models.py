@@ -175,8 +175,19 @@ def test_what_is_no_compiled_model_is_told(folder):
         models.load(job(folder), rows)
 
 
-def test_a_model_file_runs_no_code(tmp_path):
-    """Neither a lambda nor a class of a module that the file names."""
+SAVED_MODEL = {"filepath": "/nowhere", "call_endpoint": "serve"}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"module": "os"},
+        {"module": "keras.layers", "class_name": "TFSMLayer", "config": SAVED_MODEL},
+        {"module": "keras.config", "class_name": "enable_unsafe_deserialization"},
+    ],
+)
+def test_a_model_file_runs_no_code(where, tmp_path):
+    """Neither a lambda, nor what the file names of other modules, nor a SavedModel."""
     lambdas = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + 1)])
     lambdas.save(tmp_path / "lambda.keras")
     network().save(tmp_path / "m.keras")
@@ -185,14 +196,22 @@ def test_a_model_file_runs_no_code(tmp_path):
             content = source.read(name)
             if name == "config.json":
                 config = json.loads(content)
-                inner = {"module": "os", "class_name": "getcwd", "config": {}, "registered_name": None}
-                config["config"]["layers"][1] = inner
+                config["config"]["layers"][1] = {"class_name": "getcwd", "config": {}, "registered_name": None, **where}
                 content = json.dumps(config).encode()
             target.writestr(name, content)
     (tmp_path / "broken.keras").write_bytes(b"PK")
     for name in ("lambda", "evil", "broken", "absent"):
         with pytest.raises(ModelError, match="The model cannot be loaded"):
             models.load_keras_file(tmp_path / f"{name}.keras")
+
+
+def test_a_model_file_is_not_loaded_by_a_keras_whose_safe_mode_can_be_got_round(folder, monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.13.1")
+    with pytest.raises(CodeError, match=r"Expected Keras 3\.13\.2 or later\. Received: 3\.13\.1"):
+        models.load_keras_file(folder / "m.keras")
+    assert models.load_keras_file(folder / "m.keras", allow_code=True).built
+    monkeypatch.setattr(keras, "__version__", "3.14.0.dev2026")
+    assert models.load_keras_file(folder / "m.keras").built
 
 
 def test_keras_tells_of_all_jobs_at_once_what_it_does_not_take(folder, job_file):
