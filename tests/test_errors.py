@@ -13,6 +13,7 @@ from autofix import errors
         (errors.ModelError, ValueError),
         (errors.StrategyError, ValueError),
         (errors.UnrepairedError, RuntimeError),
+        (errors.CodeError, RuntimeError),
     ],
 )
 def test_every_error_is_an_autofix_error_and_the_built_in_it_refines(error, refined):
@@ -25,6 +26,13 @@ def test_an_unrepaired_error_keeps_its_report_through_pickling():
     error = pickle.loads(pickle.dumps(errors.UnrepairedError("No repair.", report={"verdict": "unrepaired"})))
     assert error.report == {"verdict": "unrepaired"}
     assert str(error) == "No repair."
+
+
+def test_the_problems_of_a_job_file_come_back_from_another_process():
+    error = pickle.loads(pickle.dumps(errors.JobFileError(["first", "second"])))
+    assert isinstance(error, (errors.AutofixError, ValueError))
+    assert error.problems == ("first", "second")
+    assert str(error) == "first\nsecond"
 
 
 def test_warnings_can_be_silenced_as_one():
