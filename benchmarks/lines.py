@@ -1,16 +1,20 @@
 """Results as lines of JSON that are appended as they come, so that a benchmark that was stopped goes on.
 
-The runs take place in a worker process of their own, a fresh one now and then: each compiled network leaves some
-5 MB in its process for good.
+The runs take place in worker processes, a fresh one now and then: each compiled network leaves some 5 MB in its
+process for good.
 """
 
-import concurrent.futures
+import collections
+import itertools
 import json
 import multiprocessing
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pebble
 
 RUNS_A_PROCESS = 40
 
@@ -18,17 +22,23 @@ Record = dict[str, Any]
 
 
 class Task(NamedTuple):
-    """A call for the worker process.
+    """A call for a worker process.
 
     Args:
         key: What tells its record from others: these fields have these values in it.
         call: A function of a module, called with `arguments`; its record holds the fields of `key`.
         arguments: To pass; must go through pickle.
+        group: Neighbours of the same group run in the same process, one after the other; those of `""` need not.
+        weight: Runs that it counts for before a fresh process takes over.
+        timeout_s: Seconds after which its process is ended; None for no limit.
     """
 
     key: Record
     call: Callable[..., Record]
     arguments: tuple[Any, ...]
+    group: str = ""
+    weight: int = 1
+    timeout_s: float | None = None
 
 
 def read(path: Path | None) -> list[Record]:
@@ -59,15 +69,87 @@ def append(path: Path | None, record: Record) -> None:
         file.write(("\n" if is_cut_off else "") + json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def is_done(key: Record, records: Iterable[Record]) -> bool:
-    """Whether one of the records has the key's fields.
+def _values(names: Iterable[str], record: Record) -> str:
+    return json.dumps([record.get(name) for name in names])
+
+
+def done(tasks: Sequence[Task], records: Sequence[Record]) -> list[bool]:
+    """For each task, whether one of the records has the fields of its key.
 
     Example:
 
-    >>> is_done({"seed": 1}, [{"seed": 1, "verdict": "healthy"}]), is_done({"seed": 2}, [{"seed": 1}])
-    (True, False)
+    >>> done([Task({"seed": 1}, dict, ()), Task({"seed": 2}, dict, ())], [{"seed": 1, "verdict": "healthy"}])
+    [True, False]
     """
-    return any(all(record.get(name) == value for name, value in key.items()) for record in records)
+    forms = {tuple(task.key) for task in tasks}
+    known = {names: {_values(names, record) for record in records} for names in forms}
+    return [_values(task.key, task.key) in known[tuple(task.key)] for task in tasks]
+
+
+class _Worker(threading.Thread):
+    """Takes groups of tasks from the front and runs them in a process of its own.
+
+    Args:
+        groups: What is left to do; shared by all workers.
+        records: Gets each record, then None; or the error that ended the worker.
+        warm_up: A function of a module that each new process calls first.
+        runs_a_process: Runs after which a fresh process takes over.
+    """
+
+    def __init__(
+        self,
+        groups: collections.deque[list[Task]],
+        records: queue.Queue[Record | BaseException | None],
+        warm_up: Callable[[], None] | None,
+        runs_a_process: int,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._groups, self._records = groups, records
+        self._warm_up, self._runs_a_process = warm_up, runs_a_process
+        self._pool: pebble.ProcessPool | None = None
+        self._runs = 0
+
+    def run(self) -> None:
+        try:
+            while True:
+                try:
+                    group = self._groups.popleft()
+                except IndexError:
+                    break
+                for task in group:
+                    self._records.put(self._record_of(task))
+                if self._runs >= self._runs_a_process:
+                    self.end()
+            self.end()
+            self._records.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the records
+            self._records.put(error)
+
+    def end(self) -> None:
+        """Ends the process, whatever it does."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+            pool.join()
+
+    def _record_of(self, task: Task) -> Record:
+        if self._pool is None:
+            # "spawn": a process that was forked after TensorFlow ran hangs.
+            self._pool = pebble.ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
+            self._runs = 0
+            # A process that cannot even start says so here: that is no result of any task.
+            self._pool.schedule(self._warm_up or int).result()
+        self._runs += task.weight
+        try:
+            record: Record = self._pool.schedule(task.call, args=task.arguments, timeout=task.timeout_s).result()
+        except pebble.ProcessExpired:
+            record = {**task.key, "error": "the process died"}
+        except TimeoutError:
+            record = {**task.key, "error": f"not done after {task.timeout_s:.0f} s"}
+        else:
+            return record
+        self.end()
+        return record
 
 
 def run(
@@ -75,6 +157,7 @@ def run(
     path: Path | None = None,
     warm_up: Callable[[], None] | None = None,
     runs_a_process: int = RUNS_A_PROCESS,
+    workers: int = 1,
 ) -> Iterator[Record]:
     """Runs what is not in the file yet, or failed when it was run; appends each record and yields it.
 
@@ -83,32 +166,37 @@ def run(
         path: Of the file; None to keep none.
         warm_up: A function of a module that each new process calls first.
         runs_a_process: Runs after which a fresh process takes over.
+        workers: Processes at a time.
 
     Yields:
-        The records of the tasks that were run here. A process that dies leaves a record with its key and an `error`.
+        The records of the tasks that were run here. A process that dies, or takes too long, leaves a record with its
+        key and an `error`.
 
     Raises:
-        BrokenProcessPool: A process dies while it starts.
+        ProcessExpired: A process dies while it starts.
     """
-    known = _finished(path)
-    waiting = [task for task in tasks if not is_done(task.key, known)]
-    while waiting:
-        # "spawn": a process that was forked after TensorFlow ran hangs.
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=warm_up) as worker:
-            # A process that cannot even start says so here: that is no result of any task.
-            worker.submit(int).result()
-            for _ in range(min(runs_a_process, len(waiting))):
-                task = waiting.pop(0)
-                is_broken = False
-                try:
-                    record = worker.submit(task.call, *task.arguments).result()
-                except BrokenProcessPool:
-                    record, is_broken = {**task.key, "error": "the process died"}, True
-                append(path, record)
-                yield record
-                if is_broken:
-                    break
+    waiting = [task for task, is_done in zip(tasks, done(tasks, _finished(path)), strict=True) if not is_done]
+    grouped = itertools.groupby(enumerate(waiting), key=lambda pair: pair[1].group or pair[0])
+    groups = collections.deque([task for _, task in pairs] for _, pairs in grouped)
+    records: queue.Queue[Record | BaseException | None] = queue.Queue()
+    threads = [_Worker(groups, records, warm_up, runs_a_process) for _ in range(min(workers, len(groups)))]
+    for thread in threads:
+        thread.start()
+    n_running = len(threads)
+    try:
+        while n_running:
+            record = records.get()
+            if record is None:
+                n_running -= 1
+                continue
+            if isinstance(record, BaseException):
+                raise record
+            append(path, record)
+            yield record
+    finally:
+        groups.clear()
+        for thread in threads:
+            thread.end()
 
 
 def collect(
@@ -116,10 +204,14 @@ def collect(
     path: Path | None,
     warm_up: Callable[[], None] | None = None,
     show: Callable[[Record], None] = lambda record: None,
+    workers: int = 1,
 ) -> list[Record]:
     """The records of all tasks: those in the file, and those that are run now, which are shown as they come."""
-    kept = [record for record in _finished(path) if any(is_done(task.key, [record]) for task in tasks)]
-    for record in run(tasks, path, warm_up):
+    wanted = {(names := tuple(task.key), _values(names, task.key)) for task in tasks}
+    forms = {names for names, _ in wanted}
+    finished = _finished(path)
+    kept = [record for record in finished if any((names, _values(names, record)) in wanted for names in forms)]
+    for record in run(tasks, path, warm_up, workers=workers):
         kept.append(record)
         show(record)
     return kept

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from autofix.benchmarks.faults import data_faults, network_faults, training_faults
-from autofix.benchmarks.faults.bases import BASES, BY_NAME
+from autofix.benchmarks.faults.bases import BY_NAME
 from autofix.benchmarks.faults.fault import Double, Fault
 from autofix.benchmarks.faults.programs import Program
 
@@ -90,5 +90,4 @@ def cases(
 
 def unknown_names(faults: Sequence[str], bases: Sequence[str]) -> list[str]:
     """Those of the names that are neither a fault, a pair nor a program."""
-    known = {base.name for base in BASES}
-    return sorted((set(faults) - set(BY_FAULT)) | (set(bases) - known))
+    return sorted((set(faults) - set(BY_FAULT)) | (set(bases) - set(BY_NAME)))

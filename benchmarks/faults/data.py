@@ -4,10 +4,13 @@ None has a relation that a straight line, or the mean, could follow far: a netwo
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from sklearn.datasets import load_digits
 
-Rows = tuple[np.ndarray, np.ndarray]
+Rows = tuple[np.ndarray, Any]
+"""Inputs and targets; of several outputs, the targets are a tuple."""
 
 MakeData = Callable[[int, np.random.Generator], Rows]
 
@@ -25,6 +28,14 @@ UP_TOKENS, DOWN_TOKENS = 5, 10
 SERIES_STEPS = 12
 SERIES_MEMORY = 0.8
 
+LINE_SLOPES = (0.8, -0.6, 0.4, 0.0)
+
+TAIL_FREEDOM = 3.0
+"""Degrees of freedom of the heavy-tailed features: variance exists, the fourth moment does not."""
+
+RARE_SHARE = 0.12
+"""Of the positives among the rows of a program with few of them that a training gets to all the same."""
+
 CODE_COLUMNS = 2
 N_CODES = 24
 
@@ -34,6 +45,38 @@ def waves(n_rows: int, rng: np.random.Generator) -> Rows:
     x = rng.uniform(-1.0, 1.0, size=(n_rows, 4))
     y = np.cos(3.0 * x[:, 0]) + 1.5 * x[:, 1] * x[:, 2] + 0.5 * np.abs(x[:, 3])
     return x, 1.5 * (y - WAVES_MEAN) + rng.normal(0.0, 0.1, size=n_rows)
+
+
+def line(n_rows: int, rng: np.random.Generator) -> Rows:
+    """Four features and a weighted sum of them of about unit variance with 10 % noise."""
+    x = rng.normal(size=(n_rows, 4))
+    return x, x @ np.array(LINE_SLOPES) + rng.normal(0.0, 0.1, size=n_rows)
+
+
+def sides(n_rows: int, rng: np.random.Generator) -> Rows:
+    """Four features and the side of a plane that they lie on, blurred a little."""
+    x = rng.normal(size=(n_rows, 4))
+    return x, (x @ np.array(LINE_SLOPES) + rng.normal(0.0, 0.1, size=n_rows) > 0.0).astype(np.int64)
+
+
+def tails(n_rows: int, rng: np.random.Generator) -> Rows:
+    """Five features with heavy tails, and a smooth, bounded target of about unit variance."""
+    x = rng.standard_t(TAIL_FREEDOM, size=(n_rows, 5))
+    y = np.tanh(x[:, 0]) * np.sign(x[:, 1]) + np.tanh(1.5 * x[:, 2]) + 0.5 * np.tanh(x[:, 3])
+    return x, y + rng.normal(0.0, 0.1, size=n_rows)
+
+
+def rare(n_rows: int, rng: np.random.Generator) -> Rows:
+    """Four features, two of which tell the positives, 12 % of the rows, by a large distance from the origin."""
+    x = rng.normal(size=(n_rows, 4))
+    radius = np.hypot(x[:, 0], x[:, 1]) + rng.normal(0.0, 0.05, size=n_rows)
+    return x, (radius > np.sqrt(-2.0 * np.log(RARE_SHARE))).astype(np.int64)
+
+
+def pair(n_rows: int, rng: np.random.Generator) -> tuple[np.ndarray, Any]:
+    """The features of `waves`, with its target and a class of their own: whether two have the same sign."""
+    x, y = waves(n_rows, rng)
+    return x, (y, (x[:, 1] * x[:, 2] > 0.0).astype(np.int64))
 
 
 def ring(n_rows: int, rng: np.random.Generator) -> Rows:
@@ -48,6 +91,17 @@ def quadrants(n_rows: int, rng: np.random.Generator) -> Rows:
     x = rng.normal(size=(n_rows, 4))
     same_sign, is_far = x[:, 0] * x[:, 1] > 0.0, np.abs(x[:, 2]) > 0.67
     return x, 2 * same_sign.astype(np.int64) + is_far
+
+
+def digits(n_rows: int, rng: np.random.Generator) -> Rows:
+    """Scanned digits of shape `(n_rows, 8, 8, 1)` with values from 0 to 1, none of them twice, and their numbers.
+
+    Source: the test part of Alpaydin and Kaynak, Optical recognition of handwritten digits (1998), 1,797 rows, which
+    scikit-learn brings.
+    """
+    stock = load_digits()
+    order = rng.permutation(len(stock.target))[:n_rows]
+    return stock.images[order][..., None] / stock.images.max(), stock.target[order].astype(np.int64)
 
 
 def _shape(kind: str) -> np.ndarray:

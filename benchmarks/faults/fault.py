@@ -3,12 +3,39 @@
 import dataclasses
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from autofix.benchmarks.faults.programs import Program
 
 Plant = Callable[[Program, np.random.Generator], Program]
+
+
+class Graded(np.random.Generator):
+    """Random numbers of which single uniform ones all lie at one point of their range.
+
+    Faults draw their strength as a single uniform number, or as `log_uniform`; where a strength is asked for, it takes
+    the place of the drawn one. Everything else, such as the rows that are drawn anew, stays random.
+
+    Args:
+        seed: As `numpy.random.default_rng` takes it.
+        strength: From 0, the lower end of the range, to 1, the upper end; None to draw.
+
+    Example:
+
+    >>> float(Graded(0, 0.5).uniform(10.0, 30.0))
+    20.0
+    """
+
+    def __init__(self, seed: Any, strength: float | None) -> None:
+        super().__init__(np.random.PCG64(seed))
+        self._strength = strength
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        if size is not None or self._strength is None:
+            return super().uniform(low, high, size)
+        return low + self._strength * (high - low)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,17 +59,23 @@ class Fault:
     plant: Plant
     undo: Callable[[Program], Program] | None = None
 
-    def planted_into(self, program: Program) -> Program:
-        """The broken program; the same for the same seed of the program."""
-        return self.plant(program, np.random.default_rng([program.seed, zlib.crc32(self.name.encode())]))
+    def planted_into(self, program: Program, strength: float | None = None) -> Program:
+        """The broken program; the same for the same seed of the program.
 
-    def healthy(self, program: Program) -> Program:
+        Args:
+            program: Without the fault.
+            strength: Where in its range the strength of the fault lies, from 0 to 1; None to draw it.
+        """
+        return self.plant(program, Graded([program.seed, zlib.crc32(self.name.encode())], strength))
+
+    def healthy(self, program: Program, strength: float | None = None) -> Program:
         """What the broken program is to be compared with.
 
         Args:
             program: Without the fault.
+            strength: As for `planted_into`.
         """
-        return self.undo(self.planted_into(program)) if self.undo else program
+        return self.undo(self.planted_into(program, strength)) if self.undo else program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +95,13 @@ class Double:
         """Both names."""
         return "+".join(fault.name for fault in self.faults)
 
-    def planted_into(self, program: Program) -> Program:
-        """The program with both."""
+    def planted_into(self, program: Program, strength: float | None = None) -> Program:
+        """The program with both; arguments as those of `Fault`."""
         for fault in self.faults:
-            program = fault.planted_into(program)
+            program = fault.planted_into(program, strength)
         return program
 
-    def healthy(self, program: Program) -> Program:
+    def healthy(self, program: Program, strength: float | None = None) -> Program:
         """The program without either."""
         return program
 

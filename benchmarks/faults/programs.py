@@ -1,12 +1,13 @@
 """A training program as plain data: rows, a network to build, arguments of `fit`. Faults are changes of it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from autofix.benchmarks.faults.data import VOCABULARY, MakeData
+from autofix.benchmarks.faults.skill import Task
 
 FRESH_ROWS = 1_000
 
@@ -17,6 +18,14 @@ LOSSES_OF_LOGITS = {
     "binary_crossentropy": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
     "sparse_categorical_crossentropy": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
 }
+
+
+class Head(NamedTuple):
+    """An output layer: its units, its activation, Keras' name of its loss."""
+
+    units: int
+    activation: str
+    loss: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Options:
         from_logits: Whether the loss takes logits.
         optimizer: Class name in `keras.optimizers`.
         learning_rate: Its rate.
+        more_heads: Output layers beside the first one, on the same hidden layers.
     """
 
     body: str = "none"
@@ -62,6 +72,7 @@ class Options:
     from_logits: bool = False
     optimizer: str = "Adam"
     learning_rate: float = 0.003
+    more_heads: tuple[Head, ...] = ()
 
     def _hidden(self) -> dict[str, Any]:
         """Arguments of every layer with weights but the last."""
@@ -102,18 +113,34 @@ class Options:
             shape: Of one row of the inputs.
             dtype: Of the inputs.
         """
-        hidden = [
+        dense = [
             keras.layers.Dense(self.units, activation=self.activation, **self._hidden()) for _ in range(self.depth)
         ]
         dropout = [keras.layers.Dropout(self.dropout)] if self.dropout else []
         penalty = keras.regularizers.L2(self.l2) if self.l2 else None
-        head = keras.layers.Dense(self.head_units, activation=self.head_activation, kernel_regularizer=penalty)
-        model = keras.Sequential([keras.Input(shape, dtype=dtype), *self._body(), *hidden, *dropout, head])
-        for layer in model.layers:
-            layer.trainable = not (self.frozen == "all" or (self.frozen == "hidden" and layer is not head))
+        heads = [
+            keras.layers.Dense(units, activation=activation, kernel_regularizer=penalty)
+            for units, activation, _ in (Head(self.head_units, self.head_activation, self.loss), *self.more_heads)
+        ]
+        hidden = [*self._body(), *dense, *dropout]
+        model = _assembled(keras.Input(shape, dtype=dtype), hidden, heads)
+        for layer in (*hidden, *heads):
+            layer.trainable = not (self.frozen == "all" or (self.frozen == "hidden" and layer not in heads))
+        first = LOSSES_OF_LOGITS[self.loss]() if self.from_logits else self.loss
+        losses = [first, *(head.loss for head in self.more_heads)]
         optimizer = getattr(keras.optimizers, self.optimizer)(self.learning_rate)
-        model.compile(optimizer=optimizer, loss=LOSSES_OF_LOGITS[self.loss]() if self.from_logits else self.loss)
+        model.compile(optimizer=optimizer, loss=losses if self.more_heads else first)
         return model
+
+
+def _assembled(inputs: Any, hidden: list[keras.Layer], heads: list[keras.Layer]) -> keras.Model:
+    """A Sequential model where there is one output, else a functional one."""
+    if len(heads) == 1:
+        return keras.Sequential([inputs, *hidden, *heads])
+    values = inputs
+    for layer in hidden:
+        values = layer(values)
+    return keras.Model(inputs, [head(values) for head in heads])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,25 +149,31 @@ class Base:
 
     Args:
         name: For the command line and the results.
-        task: `"regression"`, `"binary"` or `"multiclass"`.
+        task: `"regression"`, `"binary"` or `"multiclass"`; of several outputs one each.
         make_data: Draws rows.
         options: Of the network.
         n_rows: Of the training set.
         epochs: Of the training.
         batch_size: Rows a step.
+        is_finite: Whether there is a fixed stock of rows: training and fresh ones are then dealt out of it together.
     """
 
     name: str
-    task: str
+    task: Task
     make_data: MakeData
     options: Options
     n_rows: int = 400
     epochs: int = 40
     batch_size: int = 16
+    is_finite: bool = False
 
     def draw(self, seed: int) -> "Program":
         """The program with the rows of one seed."""
         rng = np.random.default_rng(seed)
+        if self.is_finite:
+            x, y = self.make_data(self.n_rows + FRESH_ROWS, rng)
+            parts = (x[: self.n_rows], y[: self.n_rows], x[self.n_rows :], y[self.n_rows :])
+            return Program(self, seed, *parts, self.options, self.epochs, self.batch_size)
         x, y = self.make_data(self.n_rows, rng)
         x_fresh, y_fresh = self.make_data(FRESH_ROWS, rng)
         return Program(self, seed, x, y, x_fresh, y_fresh, self.options, self.epochs, self.batch_size)
@@ -154,7 +187,7 @@ class Program:
         base: What it was made from.
         seed: Of its rows and initial weights.
         x: Training inputs, shape `(n_rows, ...)`.
-        y: Training targets, shape `(n_rows,)`.
+        y: Training targets, shape `(n_rows,)`; of several outputs a tuple of them.
         x_fresh: Inputs of rows that no training sees, shape `(1000, ...)`.
         y_fresh: Their targets.
         options: Of the network.
@@ -168,15 +201,24 @@ class Program:
     base: Base
     seed: int
     x: np.ndarray
-    y: np.ndarray
+    y: Any
     x_fresh: np.ndarray
-    y_fresh: np.ndarray
+    y_fresh: Any
     options: Options
     epochs: int
     batch_size: int
     shuffle: bool = True
     class_weight: dict[int, float] | None = None
     planted: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What there is to be learned: see `Base`."""
+        return self.base.task
+
+    def with_seed(self, seed: int) -> "Program":
+        """The same rows and options under other initial weights and shuffles."""
+        return dataclasses.replace(self, seed=seed)
 
     def build(self) -> keras.Model:
         """The compiled network with the initial weights of the seed, and Keras' random state right behind them."""
@@ -189,7 +231,7 @@ class Program:
         """The arguments of `fit`, quiet."""
         return {
             "x": self.x,
-            "y": self.y,
+            "y": list(self.y) if isinstance(self.y, tuple) else self.y,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,

@@ -7,9 +7,13 @@ Source: Brier, Verification of forecasts expressed in terms of probability (1950
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+
+Task = str | tuple[str, ...]
+"""`"regression"`, `"binary"` or `"multiclass"`; of several outputs one each."""
 
 DRAWS = 200
 """Bootstrap resamples of the rows; the lower bound is asked only whether it is above 0."""
@@ -18,6 +22,10 @@ LOWER = 0.025
 
 ROUNDING = 1e-3
 """Probabilities in float32 add up to 1 within this."""
+
+
+DROP_DRAWS = 1_000
+"""Resamples of a paired comparison, both ends of which are asked for."""
 
 
 class Skill(NamedTuple):
@@ -62,22 +70,76 @@ def _wanted_and_given(task: str, targets: np.ndarray, outputs: np.ndarray) -> tu
     return np.eye(n_classes)[targets.reshape(len(targets)).astype(np.int64)], padded
 
 
-def measure(task: str, targets: np.ndarray, outputs: np.ndarray) -> Skill:
+def _is_finite(outputs: Any) -> bool:
+    return all(np.isfinite(one).all() for one in (outputs if isinstance(outputs, list | tuple) else [outputs]))
+
+
+def _errors(task: Task, targets: Any, outputs: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors of the outputs and of the targets' means, each of shape `(n_rows, n_outputs)`."""
+    tasks: Sequence[str] = (task,) if isinstance(task, str) else task
+    if isinstance(task, str):
+        targets, outputs = [targets], [outputs]
+    errors, totals = [], []
+    for one, target, output in zip(tasks, targets, outputs, strict=True):
+        wanted, given = _wanted_and_given(one, target, output)
+        errors.append(((wanted - given) ** 2).sum(axis=1))
+        totals.append(((wanted - wanted.mean(axis=0)) ** 2).sum(axis=1))
+    return np.stack(errors, axis=1), np.stack(totals, axis=1)
+
+
+def _skill_of(errors: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Skill of rows on the last axis but one, averaged over the outputs on the last one."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # constant targets, of which there is no skill
+        return np.asarray((1.0 - errors.sum(axis=-2) / totals.sum(axis=-2)).mean(axis=-1))
+
+
+def measure(task: Task, targets: Any, outputs: Any) -> Skill:
     """The skill of a network's outputs: 1 is perfect, 0 no better than the means of the targets.
 
     Args:
-        task: `"regression"`, `"binary"` or `"multiclass"`.
-        targets: Shape `(n_rows,)`.
-        outputs: Shape `(n_rows, n_units)`.
+        task: What there is to be learned.
+        targets: Shape `(n_rows,)`; of several outputs a sequence of them.
+        outputs: Shape `(n_rows, n_units)`; of several outputs a sequence of them, over which skill is averaged.
 
     Returns:
         Minus infinity for outputs that are not finite.
     """
-    if not np.isfinite(outputs).all():
+    if not _is_finite(outputs):
         return Skill(-math.inf, -math.inf)
-    wanted, given = _wanted_and_given(task, targets, outputs)
-    errors = ((wanted - given) ** 2).sum(axis=1)
-    totals = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=1)
+    errors, totals = _errors(task, targets, outputs)
     drawn = np.random.default_rng(0).integers(len(errors), size=(DRAWS, len(errors)))
-    scores = 1.0 - errors[drawn].sum(axis=1) / totals[drawn].sum(axis=1)
-    return Skill(float(1.0 - errors.sum() / totals.sum()), float(np.quantile(scores, LOWER)))
+    scores = _skill_of(errors[drawn], totals[drawn])
+    return Skill(float(_skill_of(errors, totals)), float(np.quantile(scores, LOWER)))
+
+
+class Drop(NamedTuple):
+    """By how much skill fell, with the ends of its 95 % interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+def drop(task: Task, targets: Any, before: Any, after: Any) -> Drop:
+    """By how much the skill of one set of outputs lies below that of another, on the same rows.
+
+    The interval is that of a paired bootstrap over the rows: what both find hard does not count as noise.
+
+    Args:
+        task: What there is to be learned.
+        targets: As `measure` takes them.
+        before: Outputs to compare with.
+        after: Outputs that may be worse.
+
+    Returns:
+        All 0 for equal outputs; minus infinity where only `after` is finite, plus infinity where only `before` is.
+    """
+    if not _is_finite(before) or not _is_finite(after):
+        worst = 0.0 if _is_finite(before) == _is_finite(after) else math.copysign(math.inf, _is_finite(before) - 0.5)
+        return Drop(worst, worst, worst)
+    (first, totals), (second, _) = _errors(task, targets, before), _errors(task, targets, after)
+    drawn = np.random.default_rng(0).integers(len(totals), size=(DROP_DRAWS, len(totals)))
+    total = totals[drawn].sum(axis=1)
+    drops = ((second - first)[drawn].sum(axis=1) / total).mean(axis=-1)
+    lower, upper = np.quantile(drops, [LOWER, 1.0 - LOWER])
+    return Drop(float(_skill_of(first, totals) - _skill_of(second, totals)), float(lower), float(upper))

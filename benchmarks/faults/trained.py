@@ -7,13 +7,13 @@ import json
 import traceback
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 import autofix
-from autofix.benchmarks import summary
+from autofix.benchmarks import memory, summary
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.bases import BASES, BY_NAME
 from autofix.benchmarks.faults.catalogue import BY_FAULT, Case
@@ -28,19 +28,23 @@ class Trained:
         skill: On fresh rows.
         skill_lower: Lower bound of its 95 % interval.
         seconds: Wall time of the call.
+        peak_mb: Largest resident memory of the process during the call, in MB.
         weights: All weights of the model, in its order.
+        outputs: On the fresh rows, as `predict` gives them.
         report: Of `autofix.fit`; None of `model.fit`.
     """
 
     skill: float
     skill_lower: float
     seconds: float
+    peak_mb: float
     weights: list[np.ndarray] = dataclasses.field(repr=False, compare=False)
+    outputs: Any = dataclasses.field(repr=False, compare=False)
     report: autofix.Report | None = None
 
 
 @contextlib.contextmanager
-def _cleared() -> Iterator[None]:
+def cleared() -> Iterator[None]:
     """Frees afterwards what Keras keeps of the models that were built inside."""
     try:
         with warnings.catch_warnings():
@@ -51,22 +55,62 @@ def _cleared() -> Iterator[None]:
         keras.backend.clear_session()
 
 
-def train(program: Program, order: str | None = None) -> Trained:
+class Trainable(Protocol):
+    """What a training program has to offer here; `faults.programs.Program` is one.
+
+    Attributes:
+        task: What there is to be learned: `"regression"`, `"binary"` or `"multiclass"`; of several outputs one each.
+        seed: Of the initial weights and shuffles.
+        x: Training inputs.
+        y: Training targets; of several outputs a tuple of them.
+        x_fresh: Inputs of rows that no training sees, 1,000 or more.
+        y_fresh: Their targets.
+        fit_arguments: All arguments of `fit`, `x` and `y` included.
+        planted: What is wrong, with its strength, one sentence a fault; for the records.
+    """
+
+    @property
+    def task(self) -> skill.Task: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def x(self) -> Any: ...
+    @property
+    def y(self) -> Any: ...
+    @property
+    def x_fresh(self) -> Any: ...
+    @property
+    def y_fresh(self) -> Any: ...
+    @property
+    def fit_arguments(self) -> dict[str, Any]: ...
+    @property
+    def planted(self) -> tuple[str, ...]: ...
+
+    def build(self) -> keras.Model:
+        """The compiled network with the initial weights of the seed, and Keras' random state right behind them."""
+
+    def with_seed(self, seed: int) -> "Trainable":
+        """The same rows under other initial weights and shuffles."""
+
+
+def train(program: Trainable, order: str | None = None) -> Trained:
     """Trains the program and judges it.
 
     Args:
         program: What to train.
         order: Of the strategies of `autofix.fit`; None for plain `model.fit`.
     """
-    with _cleared():
+    with cleared():
         model = program.build()
-        if order is None:
-            history, seconds = summary.timed(lambda: model.fit(**program.fit_arguments))
-        else:
-            history, seconds = summary.timed(lambda: autofix.fit(model, **program.fit_arguments, order=order))
+        with memory.Peak() as peak:
+            if order is None:
+                history, seconds = summary.timed(lambda: model.fit(**program.fit_arguments))
+            else:
+                history, seconds = summary.timed(lambda: autofix.fit(model, **program.fit_arguments, order=order))
         outputs = model.predict(program.x_fresh, verbose=0)
-        found = skill.measure(program.base.task, program.y_fresh, outputs)
-        return Trained(found.value, found.lower, seconds, model.get_weights(), getattr(history, "report", None))
+        found = skill.measure(program.task, program.y_fresh, outputs)
+        report = getattr(history, "report", None)
+        return Trained(found.value, found.lower, seconds, peak.mb, model.get_weights(), outputs, report)
 
 
 HEALTHY_STARTS = 3
@@ -87,11 +131,16 @@ def warm_up() -> None:
     train(program, "evidence")
 
 
+def from_starts(program: Trainable) -> Trained:
+    """The training of median skill of a few that begin with other initial weights."""
+    starts = [program.seed + FAR * number for number in range(HEALTHY_STARTS)]
+    runs = [train(program.with_seed(start)) for start in starts]
+    return sorted(runs, key=lambda run: run.skill)[len(runs) // 2]
+
+
 @functools.cache
 def _healthy_skill(base: str, seed: int, fault: str) -> float:
-    program = Case(fault, base, seed).healthy()
-    starts = [program.seed + FAR * number for number in range(HEALTHY_STARTS)]
-    return float(np.median([train(dataclasses.replace(program, seed=start)).skill for start in starts]))
+    return from_starts(Case(fault, base, seed).healthy()).skill
 
 
 def healthy_skill(case: Case) -> float:
@@ -138,14 +187,20 @@ def diagnose_case(case: Case, order: str) -> dict[str, Any]:
 
 
 def _figures(plain: Trained, fixed: Trained) -> dict[str, Any]:
-    report = fixed.report
-    assert report is not None
+    assert fixed.report is not None
     return {
         "plain_skill": plain.skill,
         "plain_seconds": plain.seconds,
         "skill": fixed.skill,
         "skill_lower": fixed.skill_lower,
         "seconds": fixed.seconds,
+        **report_figures(fixed.report),
+    }
+
+
+def report_figures(report: autofix.Report) -> dict[str, Any]:
+    """What the records keep of a report."""
+    return {
         "verdict": report.verdict,
         "findings": [(finding.cause, finding.confidence, finding.evidence) for finding in report.findings],
         "strategies": report.recipe.strategies,

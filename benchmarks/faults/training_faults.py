@@ -29,7 +29,7 @@ def lower_rate(program: Program, rng: np.random.Generator) -> Program:
 def enlarge_batches(program: Program, rng: np.random.Generator) -> Program:
     """All rows in one step, for as many epochs as a training with ordinary batches can do with."""
     epochs = int(rng.integers(10, 16))
-    batch_size = len(program.y)
+    batch_size = len(program.x)
     return program.changed(f"{epochs} epochs of one step", batch_size=batch_size, epochs=epochs)
 
 
