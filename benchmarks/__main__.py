@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autofix.benchmarks.bench import bench
 from autofix.cli.quiet import quiet_import
 
 MODULES = {
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m autofix.benchmarks", description="Benchmarks of autofix.")
     commands = top.add_subparsers(dest="command", required=True)
 
+    commands.add_parser("bench", help="all arms on all scenarios: what `autofix bench` runs", add_help=False)
     published = commands.add_parser("published", help="the three published failing programs, over many seeds")
     published.add_argument("--seeds", type=_count, default=20, help="how many seeds (default: 20)")
     published.add_argument("--first-seed", type=int, default=0, help="the first of them (default: 0)")
@@ -97,7 +99,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 1 when a floor is missed, 2 for wrong arguments."""
-    chosen = vars(parser().parse_args(arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["bench"]:
+        # The command of `autofix bench`, which parses its own arguments and ends the process.
+        bench.main(given[1:], prog_name="python -m autofix.benchmarks bench")
+    chosen = vars(parser().parse_args(given))
     with quiet_import():
         module = importlib.import_module(f"autofix.benchmarks.{MODULES[chosen.pop('command')]}")
     # Many networks in one process look like one that is traced again and again, which TensorFlow warns of.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autofix.benchmarks import lines, summary
-from autofix.benchmarks.faults import scores, trained
+from autofix.benchmarks.faults import judging, scores, trained
 from autofix.benchmarks.faults.catalogue import BY_FAULT, Case, cases, true_causes, unknown_names
 from autofix.settings import ORDERS
 
@@ -36,8 +36,8 @@ def _line(record: dict[str, Any]) -> str:
     if record["error"]:
         return f"{head}: {record['error'].strip().splitlines()[-1]}"
     if record["kind"] == "base":
-        return f"{head}: skill {scores.number(record['skill']):.2f} in {record['plain_seconds']:.1f} s"
-    skills = f"{scores.number(record['plain_skill']):.2f} of {scores.number(record['healthy_skill']):.2f}"
+        return f"{head}: skill {judging.number(record['skill']):.2f} in {record['plain_seconds']:.1f} s"
+    skills = f"{judging.number(record['plain_skill']):.2f} of {judging.number(record['healthy_skill']):.2f}"
     if record["kind"] == "check":
         return f"{head}: skill {skills}, {'; '.join(record['planted'])}"
     judged = scores.judge(record)
@@ -46,7 +46,7 @@ def _line(record: dict[str, Any]) -> str:
     fix = "+".join(record["strategies"]) or "nothing"
     return (
         f"{head} {record['order']}: {record['verdict']} by {fix}, skill {skills} "
-        f"-> {scores.number(record['skill']):.2f}, {record['n_trials']} trials, {record['plain_seconds']:.1f} -> "
+        f"-> {judging.number(record['skill']):.2f}, {record['n_trials']} trials, {record['plain_seconds']:.1f} -> "
         f"{record['seconds']:.1f} s; causes: {causes or 'none'}; "
         f"{'all right' if not missed else f'not {missed}'}{_failure(record)}"
     )
@@ -69,9 +69,9 @@ def check_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for (fault, base), own in groups.items():
         ran = [record for record in own if not record["error"]]
-        share = sum(scores.is_broken(record) for record in ran) / len(own)
-        healthy = [scores.number(record["healthy_skill"]) for record in own]
-        plain = summary.quartiles(scores.number(record["plain_skill"]) for record in ran)
+        share = sum(judging.is_broken(record) for record in ran) / len(own)
+        healthy = [judging.number(record["healthy_skill"]) for record in own]
+        plain = summary.quartiles(judging.number(record["plain_skill"]) for record in ran)
         holds = share >= BROKEN_SHARE and min(healthy) >= HEALTHY_SKILL
         row = (fault, base, str(len(own)), f"{share:.2f}", f"{plain.median:.2f}", f"{min(healthy):.2f}")
         rows.append((*row, "yes" if holds else "NO"))
@@ -87,8 +87,8 @@ def base_rows(records: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for base in dict.fromkeys(record["base"] for record in records):
         own = [record for record in records if record["base"] == base and not record["error"]]
-        skills = [scores.number(record["skill"]) for record in own]
-        lower = min((scores.number(record["skill_lower"]) for record in own), default=math.nan)
+        skills = [judging.number(record["skill"]) for record in own]
+        lower = min((judging.number(record["skill_lower"]) for record in own), default=math.nan)
         seconds = summary.quartiles(record["plain_seconds"] for record in own).median
         lowest = min(skills, default=math.nan)
         figures = (summary.quartiles(skills).median, lowest, lower, seconds)

@@ -54,7 +54,7 @@ def read(path: Path | None) -> list[Record]:
     return records
 
 
-def _finished(path: Path | None) -> list[Record]:
+def finished(path: Path | None) -> list[Record]:
     """The records in a file but for those of runs that failed, which are run again."""
     return [record for record in read(path) if not record.get("error")]
 
@@ -175,7 +175,7 @@ def run(
     Raises:
         ProcessExpired: A process dies while it starts.
     """
-    waiting = [task for task, is_done in zip(tasks, done(tasks, _finished(path)), strict=True) if not is_done]
+    waiting = [task for task, is_done in zip(tasks, done(tasks, finished(path)), strict=True) if not is_done]
     grouped = itertools.groupby(enumerate(waiting), key=lambda pair: pair[1].group or pair[0])
     groups = collections.deque([task for _, task in pairs] for _, pairs in grouped)
     records: queue.Queue[Record | BaseException | None] = queue.Queue()
@@ -209,8 +209,7 @@ def collect(
     """The records of all tasks: those in the file, and those that are run now, which are shown as they come."""
     wanted = {(names := tuple(task.key), _values(names, task.key)) for task in tasks}
     forms = {names for names, _ in wanted}
-    finished = _finished(path)
-    kept = [record for record in finished if any((names, _values(names, record)) in wanted for names in forms)]
+    kept = [record for record in finished(path) if any((names, _values(names, record)) in wanted for names in forms)]
     for record in run(tasks, path, warm_up, workers=workers):
         kept.append(record)
         show(record)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from autofix import causes
 from autofix.benchmarks import lines, summary
-from autofix.benchmarks.faults import scores
+from autofix.benchmarks.faults import judging, scores
 from autofix.benchmarks.faults.catalogue import true_causes
 from autofix.evidence import Evidence
 
@@ -73,7 +73,7 @@ def with_evidence(records: Sequence[dict[str, Any]]) -> list[tuple[tuple[tuple[s
 def replay(runs: Sequence[tuple[Any, Evidence]], thresholds: Any, rank: Rank) -> tuple[float, float]:
     """The shares of runs whose true cause is first, and among the first three."""
     judged = [
-        scores.ranks(causes, [finding.cause for finding in rank(evidence, thresholds)]) for causes, evidence in runs
+        judging.ranks(causes, [finding.cause for finding in rank(evidence, thresholds)]) for causes, evidence in runs
     ]
     n = max(1, len(judged))
     return sum(first for first, _ in judged) / n, sum(three for _, three in judged) / n

@@ -17,7 +17,6 @@ from autofix.benchmarks import memory, summary
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.bases import BASES, BY_NAME
 from autofix.benchmarks.faults.catalogue import BY_FAULT, Case
-from autofix.benchmarks.faults.programs import Program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +205,10 @@ def report_figures(report: autofix.Report) -> dict[str, Any]:
         "strategies": report.recipe.strategies,
         "fix": report.fix,
         "n_trials": len(report.trials),
-        "trials": [(trial.status, trial.recipe.strategies, trial.skill, trial.note) for trial in report.trials],
+        "trials": [
+            (trial.status, trial.recipe.strategies, trial.skill, trial.note, trial.rung, trial.seconds)
+            for trial in report.trials
+        ],
         "references": [(one.name, one.skill, one.skill_lower) for one in report.references],
         "left_out": report.left_out,
         "notes": report.notes,

@@ -201,7 +201,7 @@ def test_causes_and_fixes_are_names_that_exist():
 def test_every_fault_is_planted_somewhere_and_names_are_unique():
     names = [fault.name for fault in (*catalogue.FAULTS, *catalogue.DOUBLES)]
     assert len(set(names)) == len(names)
-    assert {base for fault in catalogue.FAULTS for base in fault.bases} == set(BY_NAME)
+    assert {base for fault in catalogue.FAULTS for base in fault.bases} == {base.name for base in BASES}
 
 
 def test_cases_can_be_chosen_by_fault_and_base():

@@ -9,7 +9,7 @@ import pytest
 
 from autofix import causes
 from autofix.benchmarks import diagnosis, healthy, lines, summary, thresholds, unlearnable
-from autofix.benchmarks.faults import scores, trained
+from autofix.benchmarks.faults import judging, scores, trained
 from autofix.benchmarks.faults.bases import BY_NAME
 from autofix.benchmarks.faults.catalogue import Case
 from autofix.benchmarks.faults.trained import diagnose_case, train
@@ -78,26 +78,26 @@ def test_a_run_that_failed_has_nothing_right_and_counts():
 
 def test_of_a_pair_one_cause_comes_first_and_both_are_among_the_first_four():
     causes = [["a"], ["b", "c"]]
-    assert scores.ranks(causes, ["a", "x", "y", "c"]) == (True, True)
-    assert scores.ranks(causes, ["a", "x", "y", "z", "b"]) == (False, False)
-    assert scores.ranks(causes, ["x", "a", "b"]) == (False, False)
-    assert scores.ranks(causes, ["a"]) == (False, False)
-    assert scores.ranks(causes, []) == (False, False)
+    assert judging.ranks(causes, ["a", "x", "y", "c"]) == (True, True)
+    assert judging.ranks(causes, ["a", "x", "y", "z", "b"]) == (False, False)
+    assert judging.ranks(causes, ["x", "a", "b"]) == (False, False)
+    assert judging.ranks(causes, ["a"]) == (False, False)
+    assert judging.ranks(causes, []) == (False, False)
 
 
 def test_of_a_pair_a_part_of_the_fix_is_right_but_nothing_else():
     fixes = [frozenset({"a", "b"})]
-    assert scores.is_right(["a"], fixes, is_pair=True)
-    assert scores.is_right(["b", "a"], fixes, is_pair=True)
-    assert not scores.is_right(["a", "c"], fixes, is_pair=True)
-    assert not scores.is_right([], fixes, is_pair=True)
-    assert not scores.is_right(["a"], fixes, is_pair=False)
+    assert judging.is_right(["a"], fixes, is_pair=True)
+    assert judging.is_right(["b", "a"], fixes, is_pair=True)
+    assert not judging.is_right(["a", "c"], fixes, is_pair=True)
+    assert not judging.is_right([], fixes, is_pair=True)
+    assert not judging.is_right(["a"], fixes, is_pair=False)
 
 
 def test_seeds_that_train_by_themselves_are_left_out_and_nan_is_broken():
-    assert scores.is_broken(record(plain_skill=None))
-    assert scores.is_broken(record(plain_skill=0.2))
-    assert not scores.is_broken(record(plain_skill=0.5))
+    assert judging.is_broken(record(plain_skill=None))
+    assert judging.is_broken(record(plain_skill=0.2))
+    assert not judging.is_broken(record(plain_skill=0.5))
     assert scores.counted([record(plain_skill=0.5)]) == []
 
 
@@ -262,7 +262,7 @@ def test_a_real_run_has_every_figure_that_is_judged(monkeypatch):
     monkeypatch.setattr(trained, "HEALTHY_STARTS", 1)
     made = diagnose_case(Case("insufficient_training", "regression", 0), "evidence")
     assert made["error"] == ""
-    assert scores.is_broken(made)
+    assert judging.is_broken(made)
     assert scores.judge(made).found
     assert diagnosis._line(made)
     assert set(record()) <= set(made)

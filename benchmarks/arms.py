@@ -1,0 +1,198 @@
+"""The arms: what may be done with a scenario. All are judged on the same fresh rows, by the same yardstick."""
+
+import dataclasses
+import functools
+import importlib.metadata
+import os
+import platform
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from autofix.benchmarks import autokeras_search, learners, searches, summary
+from autofix.benchmarks.faults import skill, trained
+from autofix.benchmarks.faults.trained import Trainable, Trained
+from autofix.benchmarks.healthy import are_identical
+from autofix.benchmarks.scenarios import Scenario, registered
+
+ANOTHER_SEED = 500_000
+"""Far from the seeds of other runs and from those that a hand-made fix is trained from."""
+
+PACKAGES = ("autofix-keras", "tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
+
+DIED_S = 1_800.0
+"""Seconds after which a run is given up: ten times what the longest takes on an idle machine."""
+
+
+class NotRunError(Exception):
+    """An arm cannot be run here; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What the searches of others may use.
+
+    Args:
+        n_trials: Trainings, or as many epochs as these have; as many as `autofix.fit` may run trials.
+        limit_s: Seconds after which no further trial begins.
+    """
+
+    n_trials: int = 60
+    limit_s: float = 300.0
+
+
+Figures = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """Something that may be done with a program.
+
+    Args:
+        name: For the command line and the results.
+        run: `(scenario, program, budget) -> (what came out, further figures)`.
+        verdicts: Of the scenarios that it is run on.
+        is_search: Whether it takes minutes: it is then run on some scenarios only, from their first seed.
+    """
+
+    name: str
+    run: Callable[[Scenario, Trainable, Budget], tuple[Trained, Figures]]
+    verdicts: tuple[str, ...] = ("repaired", "healthy", "unlearnable")
+    is_search: bool = False
+
+    def applies_to(self, scenario: Scenario) -> bool:
+        """Whether it is run on a scenario."""
+        return scenario.verdict in self.verdicts and (scenario.is_searched or not self.is_search)
+
+
+def _nothing(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+    done = trained.train(program)
+    _PLAIN[scenario.name, program.seed] = done
+    while len(_PLAIN) > MOST_KEPT:
+        _PLAIN.pop(next(iter(_PLAIN)))
+    return done, {}
+
+
+def _again(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+    return trained.train(program.with_seed(program.seed + ANOTHER_SEED)), {}
+
+
+def _autofix(order: str) -> Callable[[Scenario, Trainable, Budget], tuple[Trained, Figures]]:
+    def run(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+        done = trained.train(program, order)
+        assert done.report is not None
+        figures = trained.report_figures(done.report)
+        return done, {name: value for name, value in figures.items() if name != "evidence"}
+
+    return run
+
+
+def _hand(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+    assert scenario.fix is not None
+    return trained.from_starts(scenario.fix(program.seed)), {}
+
+
+def _sklearn(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+    return learners.train(program)
+
+
+def _tuner(kind: str) -> Callable[[Scenario, Trainable, Budget], tuple[Trained, Figures]]:
+    def run(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+        return searches.train(kind, program, budget.n_trials, budget.limit_s)
+
+    return run
+
+
+def _autokeras(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
+    if why := autokeras_search.why_not(program):
+        raise NotRunError(why)
+    return autokeras_search.train(program, budget.n_trials, budget.limit_s)
+
+
+BROKEN = ("repaired",)
+
+ARMS = (
+    Arm("nothing", _nothing),
+    Arm("again", _again),
+    Arm("autofix", _autofix("evidence")),
+    Arm("ladder", _autofix("ladder")),
+    Arm("random", _autofix("random")),
+    Arm("hand", _hand, BROKEN),
+    Arm("sklearn", _sklearn),
+    Arm("random_search", _tuner("random_search"), BROKEN, is_search=True),
+    Arm("hyperband", _tuner("hyperband"), BROKEN, is_search=True),
+    Arm("autokeras", _autokeras, BROKEN, is_search=True),
+)
+
+BY_NAME = {arm.name: arm for arm in ARMS}
+
+MOST_KEPT = 2
+
+_PLAIN: dict[tuple[str, int], Trained] = {}
+"""What plain trainings of this process led to, for the arms that are compared with them."""
+
+
+def _plain(scenario: Scenario, program: Trainable) -> Trained:
+    """The plain training of the same program; run once more where another process ran it: it repeats exactly."""
+    if (scenario.name, program.seed) not in _PLAIN:
+        _nothing(scenario, program, Budget())
+    return _PLAIN[scenario.name, program.seed]
+
+
+@functools.cache
+def _measured_on() -> dict[str, Any]:
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(), **versions}
+
+
+def run(name: str, arm: str, seed: int, budget: Budget, workers: int) -> dict[str, Any]:
+    """One arm on the program that one seed draws, as a record of JSON values.
+
+    Args:
+        name: Of the scenario.
+        arm: Name of the arm.
+        seed: Of rows, initial weights, and of the fault's strength where that is drawn.
+        budget: Of the searches of others.
+        workers: Processes that run at a time, for the record: times depend on them.
+    """
+    scenario = registered()[name]
+    program = scenario.draw(seed)
+    record: dict[str, Any] = {
+        "kind": "bench",
+        "scenario": name,
+        "arm": arm,
+        "seed": seed,
+        "family": scenario.family,
+        "expected": scenario.verdict,
+        "cause": scenario.cause,
+        "causes": scenario.causes,
+        "fixes": [sorted(fix) for fix in scenario.fixes],
+        "strength": scenario.strength,
+        "difficulty": scenario.difficulty,
+        "planted": program.planted,
+        "measured_on": {**_measured_on(), "workers": workers},
+        "error": "",
+    }
+    try:
+        done, figures = BY_NAME[arm].run(scenario, program, budget)
+        compared = _compared(_plain(scenario, program), done, program)
+    except NotRunError as why:
+        return summary.json_safe({**record, "not_run": str(why)})
+    except Exception:  # noqa: BLE001 - one run that fails is a result; it must not end the others
+        return summary.json_safe({**record, "error": traceback.format_exc(limit=-6)})
+    measured = {
+        "skill": done.skill,
+        "skill_lower": done.skill_lower,
+        "seconds": done.seconds,
+        "peak_mb": done.peak_mb,
+        **compared,
+    }
+    return summary.json_safe({**record, **measured, **figures})
+
+
+def _compared(plain: Trained, done: Trained, program: Trainable) -> dict[str, Any]:
+    """What came out beside the plain training of the same program."""
+    found = skill.drop(program.task, program.y_fresh, plain.outputs, done.outputs)
+    # A number: JSON has no infinity, and by how much the one that is not finite is worse has no number either.
+    drop = [max(-1e9, min(1e9, value)) for value in found]
+    return {"drop": drop, "is_identical": are_identical(plain.weights, done.weights)}

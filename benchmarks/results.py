@@ -1,0 +1,234 @@
+"""The page of results: tables, pictures, requirements, and where autofix loses. Made of records alone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from autofix.benchmarks import measures, pictures, summary
+from autofix.benchmarks.faults.judging import Record, number
+from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share
+
+Row = tuple[str, ...]
+
+BETTER = 0.05
+"""An arm did better on a run than autofix when its skill is higher by more than this."""
+
+MOST_SHOWN = 60
+"""Runs that autofix does not get right, shown one by one."""
+
+FIGURES: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
+    ("repaired", lambda one: one.repaired),
+    ("skill", lambda one: one.skill),
+    ("never worse", lambda one: one.never_worse),
+    ("time / broken", lambda one: one.over_plain),
+    ("time / by hand", lambda one: one.over_hand),
+    ("trials", lambda one: one.n_trials),
+    ("peak MB", lambda one: one.peak_mb),
+)
+"""What is shown of every arm."""
+
+VERDICTS: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
+    ("false interventions", lambda one: one.false_interventions),
+    ("false repairs", lambda one: one.false_repairs),
+    ("cause first", lambda one: one.first),
+    ("among three", lambda one: one.three),
+    ("smallest fix right", lambda one: one.right),
+)
+"""What is shown of the arms that give verdicts."""
+
+EXPLANATION = f"""\
+A run is an arm on a scenario with one seed. Shares have 95 % intervals after Wilson, medians those of the bootstrap,
+over runs. **Skill** is R² on at least 1,000 fresh rows, for classes of their probabilities, averaged over outputs.
+**Repaired**: at least 0.9 of the skill of the hand-made fix, the lower bound above 0, and the arm says so, if it gives
+verdicts; of the runs that fail under plain `model.fit`. **Never worse**: the skill is not lower than plain
+`model.fit`'s by more than {measures.NOISE} with 95 % confidence (paired bootstrap over the fresh rows), on all
+scenarios. **False interventions**: healthy programs that do not end with the weights of `model.fit`, to the last bit,
+or are called anything but healthy. **False repairs**: programs with nothing to learn that are called repaired. Times
+are medians of run by run ratios."""
+
+
+def figure_rows(results: Results) -> list[Row]:
+    """A row an arm of what every arm has."""
+    return [_row(figures, FIGURES, results) for figures in _all(results)]
+
+
+def verdict_rows(results: Results) -> list[Row]:
+    """A row an arm that gives verdicts."""
+    return [_row(figures, VERDICTS, results) for figures in _all(results) if figures.first.n or figures.false_repairs.n]
+
+
+def _all(results: Results) -> list[ArmFigures]:
+    return [measures.figures_of(results, arm) for arm in results.arms]
+
+
+def _row(
+    figures: ArmFigures, columns: Iterable[tuple[str, Callable[[ArmFigures], Share | Middle]]], results: Results
+) -> Row:
+    title = measures.TITLES.get(figures.arm, figures.arm)
+    return title, str(len(results.on_broken(figures.arm))), *(str(get(figures)) for _, get in columns)
+
+
+def group_rows(results: Results, field: str) -> list[Row]:
+    """For each cause or family the repaired share of each arm."""
+    return [
+        (name, *(str(shares[arm]) if arm in shares else "-" for arm in results.arms))
+        for name, shares in measures.groups(results, field).items()
+    ]
+
+
+def speed_rows(results: Results) -> list[Row]:
+    """For each search, over the runs that autofix repairs: how many times as long it takes, and what it repairs."""
+    rows: list[Row] = []
+    for search in measures.SEARCHES:
+        others = results.on_broken(search)
+        own = {run: record for run, record in results.on_broken("autofix").items() if run in others}
+        if not own:
+            continue
+        ratios = measures.speedups(results, search)
+        whole = [others[run]["seconds"] / own[run]["seconds"] for run in own if not others[run]["error"]]
+        rows.append(
+            (
+                measures.TITLES[search],
+                str(len(own)),
+                str(measures.share(measures.is_repaired(record) for record in own.values())),
+                str(measures.share(measures.is_repaired(others[run]) for run in own)),
+                str(measures.share(_repaired_within(others[run], own[run]["seconds"]) for run in own)),
+                f"{summary.quartiles(ratios).median:.3g}",
+                str(measures.middle(whole)),
+            )
+        )
+    return rows
+
+
+def _repaired_within(record: Record, seconds: float) -> bool:
+    return measures.seconds_to_repair(record) <= seconds
+
+
+def loss_lines(results: Results) -> list[str]:
+    """Where autofix loses, in sentences and a list; nothing is left out that it does not get right."""
+    lost = measures.losses(results)
+    n_runs = len(results.on_broken("autofix"))
+    n_broken = sum(record["expected"] == "repaired" for record in lost)
+    if not lost:
+        return [f"Of {n_runs} broken runs it repairs all, and it gets every control right."]
+    causes = Counter(record["cause"] for record in lost)
+    most = ", ".join(f"{cause} ({count})" for cause, count in causes.most_common(5))
+    sentences = [
+        f"Of {n_runs} broken runs it does not repair {n_broken}; of the controls it gets "
+        f"{len(lost) - n_broken} wrong. By cause: {most}."
+    ]
+    for arm in ("hand", "sklearn", "ladder", "random", *measures.SEARCHES, "autokeras"):
+        if better := _better(results, arm):
+            sentences.append(
+                f"{measures.TITLES[arm]} ends with a skill that is higher by more than {BETTER:g} on {len(better)} of "
+                f"{len(results.on_broken(arm))} runs, most often of {_most_common(better)}."
+            )
+    listed = [
+        f"- `{record['scenario']}` seed {record['seed']}: {record['why']}; "
+        f"planted: {'; '.join(record['planted']) or 'nothing'}"
+        for record in sorted(lost, key=lambda one: (one["cause"], one["scenario"], one["seed"]))[:MOST_SHOWN]
+    ]
+    if len(lost) > MOST_SHOWN:
+        listed.append(f"- and {len(lost) - MOST_SHOWN} more; the records have them all")
+    return [" ".join(sentences), "", *listed]
+
+
+def _better(results: Results, arm: str) -> list[Record]:
+    """The runs on which an arm ended with clearly more skill than autofix."""
+    own, others = results.on_broken("autofix"), results.on_broken(arm)
+    both = [(others[run], own[run]) for run in own if run in others]
+    return [
+        one for one, mine in both if not one["error"] and not number(one["skill"]) <= BETTER + number(mine.get("skill"))
+    ]
+
+
+def _most_common(records: Sequence[Record]) -> str:
+    return Counter(record["cause"] for record in records).most_common(1)[0][0]
+
+
+def _markdown(columns: Sequence[str], rows: Iterable[Row]) -> list[str]:
+    body = [f"| {' | '.join(row)} |" for row in rows]
+    return [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |", *body, ""]
+
+
+def page(results: Results, drawn: Sequence[tuple[str, str]], commands: str) -> str:
+    """The page of results.
+
+    Args:
+        results: The records.
+        drawn: Of each picture the title and the path, as seen from the page.
+        commands: That made it; empty to leave it out.
+    """
+    titles = [measures.TITLES.get(arm, arm) for arm in results.arms]
+    text = ["# Results of the benchmark", "", _measured_on(results), ""]
+    if commands:
+        text += ["Made by", "", f"```\n{commands}\n```", ""]
+    text += [EXPLANATION, "", "## Requirements", ""]
+    marks = {True: "yes", False: "**no**"}
+    checks = measures.checks(results)
+    text += _markdown(
+        ("what", "required", "measured", "holds"),
+        [(one.title, one.floor, one.measured, marks[one.passed]) for one in checks],
+    )
+    text += ["## The arms", "", *_markdown(("arm", "runs", *(name for name, _ in FIGURES)), figure_rows(results))]
+    text += _markdown(("arm", "runs", *(name for name, _ in VERDICTS)), verdict_rows(results))
+    text += [f"Not run: {_title(one)} ({one.not_run}).\n" for one in _all(results) if one.not_run]
+    if rows := speed_rows(results):
+        text += ["## Against the searches", "", SPEED, "", *_markdown(SPEED_COLUMNS, rows)]
+    text += ["## Where autofix loses", "", *loss_lines(results), ""]
+    for title, path in drawn:
+        text += [f"![{title}]({path})", ""]
+    text += ["## Repaired, by cause", "", *_markdown(("cause", *titles), group_rows(results, "cause"))]
+    text += ["## Repaired, by kind of data", "", *_markdown(("data", *titles), group_rows(results, "family"))]
+    return "\n".join(text)
+
+
+SPEED = """\
+The same runs in both arms. A search is given the benefit that it stops the moment its best model, chosen by its own
+validation rows, is as good as a repair on fresh rows, which it cannot know: that is its time to a repair, and infinite
+where it never comes. Over the time of autofix, on the runs that autofix repairs."""
+
+SPEED_COLUMNS = (
+    *("search", "runs", "autofix repairs", "the search repairs", "within autofix' time"),
+    *("time to a repair over autofix', median", "time of the whole search"),
+)
+
+
+def _title(figures: ArmFigures) -> str:
+    return measures.TITLES.get(figures.arm, figures.arm)
+
+
+def _measured_on(results: Results) -> str:
+    """Versions, machine and extent, as sentences."""
+    records = list(results.records.values())
+    machines = dict.fromkeys(tuple(record["measured_on"].items()) for record in records if "measured_on" in record)
+    on = "; ".join(", ".join(f"{name} {value}" for name, value in machine) for machine in machines)
+    n_scenarios = len({record["scenario"] for record in records})
+    seeds = sorted({record["seed"] for record in records})
+    return f"{len(records)} runs on {n_scenarios} scenarios, seeds {seeds[0]} to {seeds[-1]}. Measured on {on}."
+
+
+def show(results: Results, markdown: Path, commands: str) -> int:
+    """Prints the tables, draws the pictures and writes the page.
+
+    Args:
+        results: The records.
+        markdown: Where the page goes; the pictures go into a folder `pictures` beside it.
+        commands: That made it.
+
+    Returns:
+        The exit code: 1 when a requirement is missed.
+    """
+    summary.print_table("All arms", ("arm", "runs", *(name for name, _ in FIGURES)), figure_rows(results))
+    verdicts = verdict_rows(results)
+    summary.print_table("Verdicts", ("arm", "runs", *(name for name, _ in VERDICTS)), verdicts)
+    if rows := speed_rows(results):
+        summary.print_table("Against the searches", SPEED_COLUMNS, rows)
+    for line in loss_lines(results):
+        summary.console.print(line, markup=False, soft_wrap=True)
+    drawn = pictures.draw(results, markdown.parent / "pictures")
+    paths = [(title, f"pictures/{path.name}") for title, path in drawn]
+    markdown.parent.mkdir(parents=True, exist_ok=True)
+    markdown.write_text(page(results, paths, commands), encoding="utf-8")
+    summary.console.print(f"The page of results is {markdown}.", soft_wrap=True)
+    return summary.print_checks(measures.checks(results))
