@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from autofix.benchmarks import measures
 from autofix.benchmarks.measures import Results
@@ -77,21 +78,27 @@ def _time(results: Results) -> Figure:
     """Each run as a point, and the share that is repaired within a time."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     points, curves = figure.subplots(1, 2)
-    n_runs = len(results.broken())
+    latest = 1.0
+    repairs: dict[str, list[float]] = {}
     for arm in results.arms:
         records = [record for record in results.on_broken(arm).values() if not record["error"]]
         if not records:
             continue
         times = [record["seconds"] / record["healthy_seconds"] for record in records]
         skills = [_of_healthy(record) for record in records]
+        latest = max(latest, *(float(one["seconds"]) / one["healthy_seconds"] for one in records))
         points.scatter(times, skills, s=12, alpha=0.6, color=_colour(arm), label=_title(arm), linewidths=0)
-        _step(curves, [measures.seconds_to_repair(one) / one["healthy_seconds"] for one in records], arm)
-    points.set(xscale="log", xlabel="wall time over the hand-made fix's", ylabel="skill over the hand-made fix's")
+        repairs[arm] = [measures.seconds_to_repair(one) / one["healthy_seconds"] for one in records]
+    for arm, times in repairs.items():
+        _step(curves, times, latest, arm)
+    _over_hand(points)
+    _over_hand(curves)
+    points.set(xlabel="wall time over the hand-made fix's", ylabel="skill over the hand-made fix's")
     points.set_ylim(LEAST_SHOWN - 0.1, 1.3)
     points.axhline(0.9, color="grey", linewidth=0.8)
-    curves.set(xscale="log", xlabel="wall time over the hand-made fix's", ylabel="share repaired by then")
+    curves.set(xlabel="wall time over the hand-made fix's", ylabel="share repaired by then")
     curves.set_ylim(0.0, 1.02)
-    curves.set_title(f"{n_runs} runs; searches: where their best so far would do", fontsize=9)
+    curves.set_title("of a search: when its best so far would have been a repair", fontsize=9)
     curves.legend(fontsize=7)
     return figure
 
@@ -102,13 +109,22 @@ def _of_healthy(record: dict[str, Any]) -> float:
     return max(LEAST_SHOWN, ratio)
 
 
-def _step(axes: Any, times: Sequence[float], arm: str) -> None:
-    """The share of runs that are done by each time, as a line of steps."""
+def _over_hand(axes: Any) -> None:
+    """The axis of wall time over that of the hand-made fix, with ticks at 1, 2, 5, 10, ..."""
+    axes.set(xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _step(axes: Any, times: Sequence[float], latest: float, arm: str) -> None:
+    """The share of runs that are repaired by each time, as a line of steps up to the latest time of all."""
     ordered = np.sort(times)
-    reached = np.arange(1, len(ordered) + 1) / len(ordered)
-    is_finite = np.isfinite(ordered)
-    if is_finite.any():
-        axes.step(ordered[is_finite], reached[is_finite], where="post", color=_colour(arm), label=_title(arm))
+    n_repaired = int(np.isfinite(ordered).sum())
+    if n_repaired:
+        ends = np.append(ordered[:n_repaired], latest)
+        reached = np.append(np.arange(1, n_repaired + 1), n_repaired) / len(ordered)
+        axes.step(ends, reached, where="post", color=_colour(arm), label=_title(arm))
 
 
 def _cost(results: Results) -> Figure:
@@ -121,7 +137,8 @@ def _cost(results: Results) -> Figure:
     errors = np.abs(np.array([[one.over_hand.lower, one.over_hand.upper] for one in shown]).T - medians)
     ladder.barh(range(len(shown)), medians, xerr=errors, color=[_colour(one.arm) for one in shown])
     ladder.set_yticks(range(len(shown)), [_title(one.arm) for one in shown])
-    ladder.set(xscale="log", xlabel="median wall time over the hand-made fix's")
+    _over_hand(ladder)
+    ladder.set(xlabel="median wall time over the hand-made fix's")
     _draw_parts(parts, results)
     return figure
 
@@ -143,4 +160,4 @@ def _draw_parts(axes: Any, results: Results) -> None:
     axes.set_xticks(range(len(rungs)), [f"{rung}\n({len(by_rungs[rung])} runs)" for rung in rungs])
     axes.set(xlabel="rungs that were climbed", ylabel="mean seconds of autofix")
     if rungs:
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="upper left")
