@@ -185,6 +185,7 @@ def run(name: str, arm: str, seed: int, budget: Budget, workers: int) -> dict[st
         "skill_lower": done.skill_lower,
         "seconds": done.seconds,
         "peak_mb": done.peak_mb,
+        "added_mb": done.added_mb,
         **compared,
     }
     return summary.json_safe({**record, **measured, **figures})

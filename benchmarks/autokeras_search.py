@@ -28,6 +28,19 @@ def why_not(program: Trainable) -> str:
     return ""
 
 
+def _with_plain_shape(head: type) -> Any:
+    """A head whose shape is of Python's integers.
+
+    AutoKeras 3.0 hands NumPy's to `Dense(units)`, which Keras 3.15 refuses; this can go with a version that does not.
+    """
+
+    def build(self: Any, hp: Any, inputs: Any = None) -> Any:
+        self.shape = [int(length) for length in self.shape]
+        return head.build(self, hp, inputs)  # type: ignore[attr-defined]
+
+    return type(head.__name__, (head,), {"build": build})()
+
+
 def train(program: Trainable, n_trials: int, limit_s: float) -> tuple[Trained, dict[str, Any]]:
     """Lets AutoKeras search on the rows, and judges what it exports.
 
@@ -48,7 +61,7 @@ def train(program: Trainable, n_trials: int, limit_s: float) -> tuple[Trained, d
     ):
         model = autokeras.AutoModel(
             inputs=autokeras.ImageInput() if x.ndim == IMAGE_AXES else autokeras.Input(),
-            outputs=autokeras.RegressionHead() if is_regression else autokeras.ClassificationHead(),
+            outputs=_with_plain_shape(autokeras.RegressionHead if is_regression else autokeras.ClassificationHead),
             max_trials=min(n_trials, MOST_TRIALS),
             directory=directory,
             seed=program.seed,
@@ -57,4 +70,6 @@ def train(program: Trainable, n_trials: int, limit_s: float) -> tuple[Trained, d
         _, seconds = summary.timed(lambda: model.fit(x, y[:, None], verbose=0))
         outputs = model.export_model().predict(np.asarray(program.x_fresh, np.float32), verbose=0)
     found = skill.measure(program.task, program.y_fresh, outputs)
-    return Trained(found.value, found.lower, seconds, peak.mb, [], outputs), {"n_trials": min(n_trials, MOST_TRIALS)}
+    return Trained(found.value, found.lower, seconds, peak.mb, peak.added_mb, [], outputs), {
+        "n_trials": min(n_trials, MOST_TRIALS)
+    }

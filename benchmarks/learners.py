@@ -79,7 +79,7 @@ def train(program: Trainable) -> tuple[Trained, dict[str, Any]]:
     given = outputs[0] if isinstance(program.task, str) else outputs
     found = skill.measure(program.task, program.y_fresh, given)
     learners = [_name(one) for one in fitted]
-    return Trained(found.value, found.lower, seconds, peak.mb, [], given), {"learners": learners}
+    return Trained(found.value, found.lower, seconds, peak.mb, peak.added_mb, [], given), {"learners": learners}
 
 
 def _name(fitted: Any) -> str:

@@ -225,6 +225,7 @@ class ArmFigures:
         over_hand: Wall time over that of the hand-made fix's.
         n_trials: Of the search.
         peak_mb: Largest resident memory of the process.
+        added_mb: How much of it the process, which runs one arm after the other, did not hold before.
         not_run: Why it was not run, if it was not.
     """
 
@@ -241,6 +242,7 @@ class ArmFigures:
     over_hand: Middle
     n_trials: Middle
     peak_mb: Middle
+    added_mb: Middle
     not_run: str = ""
 
 
@@ -272,6 +274,7 @@ def figures_of(results: Results, arm: str) -> ArmFigures:
         over_hand=middle(record["seconds"] / record["healthy_seconds"] for record in ran),
         n_trials=middle(record["n_trials"] for record in ran if "n_trials" in record),
         peak_mb=middle(record["peak_mb"] for record in ran),
+        added_mb=middle(record["added_mb"] for record in ran),
         not_run="; ".join(dict.fromkeys(skipped)),
     )
 

@@ -26,13 +26,14 @@ class Peak:
     """
 
     def __init__(self) -> None:
-        self.mb = 0.0
+        self.mb = self._before = 0.0
         self._process = psutil.Process()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._look()
+        self._before = self.mb
         self._thread.start()
         return self
 
@@ -40,6 +41,11 @@ class Peak:
         self._is_over.set()
         self._thread.join()
         self._look()
+
+    @property
+    def added_mb(self) -> float:
+        """How much the largest is above what the process held before, in MB."""
+        return self.mb - self._before
 
     def _look(self) -> None:
         self.mb = max(self.mb, self._process.memory_info().rss / MB)

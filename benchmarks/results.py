@@ -24,6 +24,7 @@ FIGURES: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
     ("time / by hand", lambda one: one.over_hand),
     ("trials", lambda one: one.n_trials),
     ("peak MB", lambda one: one.peak_mb),
+    ("MB added", lambda one: one.added_mb),
 )
 """What is shown of every arm."""
 
@@ -44,7 +45,8 @@ verdicts; of the runs that fail under plain `model.fit`. **Never worse**: the sk
 `model.fit`'s by more than {measures.NOISE} with 95 % confidence (paired bootstrap over the fresh rows), on all
 scenarios. **False interventions**: healthy programs that do not end with the weights of `model.fit`, to the last bit,
 or are called anything but healthy. **False repairs**: programs with nothing to learn that are called repaired. Times
-are medians of run by run ratios."""
+are medians of run by run ratios, **over the broken** program's `model.fit` and over that of the program fixed **by
+hand**. **MB added**: by how much the memory of the process was larger, at its peak, than before the run."""
 
 
 def figure_rows(results: Results) -> list[Row]:

@@ -221,4 +221,4 @@ def train(kind: str, program: Trainable, n_trials: int, limit_s: float) -> tuple
         "strategies": found.strategies,
         "curve": [dataclasses.asdict(point) for point in trials.curve],
     }
-    return Trained(found.skill, found.skill_lower, seconds, peak.mb, [], outputs), figures
+    return Trained(found.skill, found.skill_lower, seconds, peak.mb, peak.added_mb, [], outputs), figures

@@ -28,6 +28,7 @@ class Trained:
         skill_lower: Lower bound of its 95 % interval.
         seconds: Wall time of the call.
         peak_mb: Largest resident memory of the process during the call, in MB.
+        added_mb: How much of it the process did not hold before.
         weights: All weights of the model, in its order.
         outputs: On the fresh rows, as `predict` gives them.
         report: Of `autofix.fit`; None of `model.fit`.
@@ -37,6 +38,7 @@ class Trained:
     skill_lower: float
     seconds: float
     peak_mb: float
+    added_mb: float
     weights: list[np.ndarray] = dataclasses.field(repr=False, compare=False)
     outputs: Any = dataclasses.field(repr=False, compare=False)
     report: autofix.Report | None = None
@@ -109,7 +111,8 @@ def train(program: Trainable, order: str | None = None) -> Trained:
         outputs = model.predict(program.x_fresh, verbose=0)
         found = skill.measure(program.task, program.y_fresh, outputs)
         report = getattr(history, "report", None)
-        return Trained(found.value, found.lower, seconds, peak.mb, model.get_weights(), outputs, report)
+        memories = (peak.mb, peak.added_mb)
+        return Trained(found.value, found.lower, seconds, *memories, model.get_weights(), outputs, report)
 
 
 HEALTHY_STARTS = 3

@@ -1,6 +1,7 @@
 """The command: what it runs, resumes, summarises and refuses. The runs themselves are stand-ins."""
 
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -9,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from autofix.benchmarks import bench as command
-from autofix.benchmarks import lines, pictures, runs
+from autofix.benchmarks import lines, measures, pictures, runs
 from autofix.errors import ArgumentError
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 FIGURES = {
     "kind": "bench",
@@ -26,6 +29,7 @@ FIGURES = {
     "skill_lower": 0.8,
     "seconds": 2.0,
     "peak_mb": 900.0,
+    "added_mb": 90.0,
     "drop": [0.0, 0.0, 0.0],
     "is_identical": False,
 }
@@ -119,6 +123,15 @@ def test_help_loads_neither_keras_nor_scipy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "--shard" in run.stdout
+
+
+def test_the_documentation_names_every_arm_and_option():
+    text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    for arm in measures.TITLES:
+        assert f"| `{arm}` |" in text
+    for option in ("--suite", "--scenario", "--summarise", "--shard", "--markdown", "--out", "--list"):
+        assert f"`{option}" in text or f" {option} " in text
+        assert option in [name for one in command.bench.params for name in one.opts]
 
 
 @pytest.mark.sweep

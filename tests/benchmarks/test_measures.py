@@ -26,6 +26,7 @@ BASE = {
     "skill_lower": -0.1,
     "seconds": 2.0,
     "peak_mb": 900.0,
+    "added_mb": 90.0,
     "drop": [0.0, 0.0, 0.0],
     "is_identical": False,
 }
