@@ -29,8 +29,8 @@ DEFAULT_OUT = Path("build/bench")
 COMMANDS = "commands.txt"
 """Beside the records: the commands that made them."""
 
-RUNS_A_PROCESS = 60
-"""Runs after which a fresh process takes over: about 2 GB of compiled networks later."""
+RUNS_A_PROCESS = 40
+"""Runs after which a fresh process takes over: some 1.5 GB of compiled networks later."""
 
 
 def shard_of(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:

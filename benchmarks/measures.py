@@ -258,7 +258,7 @@ def figures_of(results: Results, arm: str) -> ArmFigures:
     gives_verdicts = any("verdict" in record for record in results.of_arm(arm).values())
     healthy = results.of_arm(arm, ("healthy",)).values() if gives_verdicts else ()
     unlearnable = results.of_arm(arm, ("unlearnable",)).values() if gives_verdicts else ()
-    every = results.of_arm(arm).values() if arm != "nothing" else ()
+    every = [one for one in results.of_arm(arm).values() if arm != "nothing" and (one["error"] or "drop" in one)]
     skipped = [one["not_run"] for (_, _, name), one in results.records.items() if name == arm and "not_run" in one]
     return ArmFigures(
         arm=arm,

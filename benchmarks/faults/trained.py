@@ -94,12 +94,13 @@ class Trainable(Protocol):
         """The same rows under other initial weights and shuffles."""
 
 
-def train(program: Trainable, order: str | None = None) -> Trained:
+def train(program: Trainable, order: str | None = None, **settings: Any) -> Trained:
     """Trains the program and judges it.
 
     Args:
         program: What to train.
         order: Of the strategies of `autofix.fit`; None for plain `model.fit`.
+        settings: Further arguments that `autofix.fit` has and Keras has not.
     """
     with cleared():
         model = program.build()
@@ -107,7 +108,8 @@ def train(program: Trainable, order: str | None = None) -> Trained:
             if order is None:
                 history, seconds = summary.timed(lambda: model.fit(**program.fit_arguments))
             else:
-                history, seconds = summary.timed(lambda: autofix.fit(model, **program.fit_arguments, order=order))
+                settings = {"order": order, **settings}
+                history, seconds = summary.timed(lambda: autofix.fit(model, **program.fit_arguments, **settings))
         outputs = model.predict(program.x_fresh, verbose=0)
         found = skill.measure(program.task, program.y_fresh, outputs)
         report = getattr(history, "report", None)

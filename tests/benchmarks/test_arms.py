@@ -119,6 +119,13 @@ def test_plain_arms_are_compared_with_the_plain_training(tiny):
     json.dumps(nothing, allow_nan=False)
 
 
+def test_a_fix_by_hand_is_judged_on_its_own_rows_and_compared_with_none(tiny, monkeypatch):
+    monkeypatch.setattr(trained, "HEALTHY_STARTS", 1)
+    by_hand = arms.run("tiny", "hand", 0, Budget(), 1)
+    assert by_hand["skill"] > 0.9
+    assert "drop" not in by_hand
+
+
 def test_an_arm_that_fails_leaves_its_error(tiny, monkeypatch):
     broken = arms.Arm("broken", lambda scenario, program, budget: 1 / 0)
     monkeypatch.setitem(arms.BY_NAME, "broken", broken)

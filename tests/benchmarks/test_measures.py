@@ -106,6 +106,13 @@ def test_an_arm_without_verdicts_is_judged_by_fresh_rows_alone():
     assert found.first.n == found.false_repairs.n == found.false_interventions.n == 0
 
 
+def test_a_fix_by_hand_in_other_units_is_not_compared_with_plain():
+    records = broken_run()
+    del records[1]["drop"]
+    assert figures(records, "hand").never_worse.n == 0
+    assert figures(records, "hand").repaired.value == 1.0
+
+
 def test_seeds_that_train_by_themselves_and_fixes_that_do_not_work_are_left_out():
     lucky = [record(skill=0.5), *broken_run()[1:]]
     assert figures(lucky).repaired.n == 0
