@@ -189,8 +189,7 @@ def run(name: str, arm: str, seed: int, budget: Budget, workers: int) -> dict[st
         "skill": done.skill,
         "skill_lower": done.skill_lower,
         "seconds": done.seconds,
-        "peak_mb": done.peak_mb,
-        "added_mb": done.added_mb,
+        **done.usage.figures(),
         **compared,
     }
     return summary.json_safe({**record, **measured, **figures})

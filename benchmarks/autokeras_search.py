@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autofix.benchmarks import memory, summary
+from autofix.benchmarks import summary
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.trained import Trainable, Trained, cleared
+from autofix.benchmarks.usage import Usage
 
 MOST_TRIALS = 5
 """Each trains until it stops improving, ten times as long as the programs do: with more, a run takes an hour."""
@@ -56,7 +57,7 @@ def train(program: Trainable, n_trials: int, limit_s: float) -> tuple[Trained, d
     with (
         tempfile.TemporaryDirectory(prefix="autofix-bench-") as directory,
         cleared(),
-        memory.Peak() as peak,
+        Usage() as usage,
         contextlib.redirect_stdout(io.StringIO()),  # KerasTuner, which it searches with, prints on its own
     ):
         model = autokeras.AutoModel(
@@ -70,6 +71,4 @@ def train(program: Trainable, n_trials: int, limit_s: float) -> tuple[Trained, d
         _, seconds = summary.timed(lambda: model.fit(x, y[:, None], verbose=0))
         outputs = model.export_model().predict(np.asarray(program.x_fresh, np.float32), verbose=0)
     found = skill.measure(program.task, program.y_fresh, outputs)
-    return Trained(found.value, found.lower, seconds, peak.mb, peak.added_mb, [], outputs), {
-        "n_trials": min(n_trials, MOST_TRIALS)
-    }
+    return Trained(found.value, found.lower, seconds, usage, [], outputs), {"n_trials": min(n_trials, MOST_TRIALS)}

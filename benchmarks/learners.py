@@ -13,9 +13,10 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autofix.benchmarks import memory, summary
+from autofix.benchmarks import summary
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.trained import Trainable, Trained
+from autofix.benchmarks.usage import Usage
 
 FOLDS = 3
 
@@ -70,7 +71,7 @@ def train(program: Trainable) -> tuple[Trained, dict[str, Any]]:
     tasks = (program.task,) if isinstance(program.task, str) else program.task
     targets = (program.y,) if isinstance(program.task, str) else program.y
     x, x_fresh = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (program.x, program.x_fresh))
-    with memory.Peak() as peak, warnings.catch_warnings():
+    with Usage() as usage, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted, seconds = summary.timed(
             lambda: [_fitted(task, x, np.ravel(y), program.seed) for task, y in zip(tasks, targets, strict=True)]
@@ -79,7 +80,7 @@ def train(program: Trainable) -> tuple[Trained, dict[str, Any]]:
     given = outputs[0] if isinstance(program.task, str) else outputs
     found = skill.measure(program.task, program.y_fresh, given)
     learners = [_name(one) for one in fitted]
-    return Trained(found.value, found.lower, seconds, peak.mb, peak.added_mb, [], given), {"learners": learners}
+    return Trained(found.value, found.lower, seconds, usage, [], given), {"learners": learners}
 
 
 def _name(fitted: Any) -> str:

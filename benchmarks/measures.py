@@ -150,7 +150,7 @@ class Results:
         same seed, and whose hand-made fix has skill for certain.
 
         Returns:
-            `healthy_skill`, `healthy_seconds`, `plain_skill` and `plain_seconds` of each.
+            `skill`, `seconds` and `cpu_s` of both, as `plain_skill`, `healthy_skill` and so on.
         """
         by_hand = self.of_arm("hand")
         found = {}
@@ -158,8 +158,8 @@ class Results:
             hand = by_hand.get(run)
             if hand is None or hand["error"] or plain["error"] or not number(hand["skill_lower"]) > 0.0:
                 continue
-            beside = {f"plain_{name}": plain[name] for name in ("skill", "seconds")}
-            beside |= {f"healthy_{name}": hand[name] for name in ("skill", "seconds")}
+            beside = {f"plain_{name}": plain[name] for name in ("skill", "seconds", "cpu_s")}
+            beside |= {f"healthy_{name}": hand[name] for name in ("skill", "seconds", "cpu_s")}
             if judging.is_broken(beside):
                 found[run] = beside
         return found
@@ -223,6 +223,7 @@ class ArmFigures:
         right: The fix undoes exactly what is wrong.
         over_plain: Wall time over that of the broken program's `model.fit`.
         over_hand: Wall time over that of the hand-made fix's.
+        cpu_over_hand: Processor time over that of the hand-made fix's.
         n_trials: Of the search.
         peak_mb: Largest resident memory of the process.
         added_mb: How much of it the process, which runs one arm after the other, did not hold before.
@@ -240,6 +241,7 @@ class ArmFigures:
     right: Share
     over_plain: Middle
     over_hand: Middle
+    cpu_over_hand: Middle
     n_trials: Middle
     peak_mb: Middle
     added_mb: Middle
@@ -272,6 +274,7 @@ def figures_of(results: Results, arm: str) -> ArmFigures:
         right=share(one.right for one in judged if gives_verdicts),
         over_plain=middle(record["seconds"] / record["plain_seconds"] for record in ran),
         over_hand=middle(record["seconds"] / record["healthy_seconds"] for record in ran),
+        cpu_over_hand=middle(record["cpu_s"] / record["healthy_cpu_s"] for record in ran),
         n_trials=middle(record["n_trials"] for record in ran if "n_trials" in record),
         peak_mb=middle(record["peak_mb"] for record in ran),
         added_mb=middle(record["added_mb"] for record in ran),

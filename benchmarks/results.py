@@ -22,6 +22,7 @@ FIGURES: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
     ("never worse", lambda one: one.never_worse),
     ("time / broken", lambda one: one.over_plain),
     ("time / by hand", lambda one: one.over_hand),
+    ("CPU / by hand", lambda one: one.cpu_over_hand),
     ("trials", lambda one: one.n_trials),
     ("peak MB", lambda one: one.peak_mb),
     ("MB added", lambda one: one.added_mb),
@@ -46,7 +47,8 @@ verdicts; of the runs that fail under plain `model.fit`. **Never worse**: the sk
 scenarios. **False interventions**: healthy programs that do not end with the weights of `model.fit`, to the last bit,
 or are called anything but healthy. **False repairs**: programs with nothing to learn that are called repaired. Times
 are medians of run by run ratios, **over the broken** program's `model.fit` and over that of the program fixed **by
-hand**. **MB added**: by how much the memory of the process was larger, at its peak, than before the run."""
+hand**; **CPU** is processor time. **MB added**: by how much the memory of the process was larger, at its peak, than
+before the run."""
 
 
 def figure_rows(results: Results) -> list[Row]:

@@ -20,9 +20,9 @@ import numpy as np
 from keras_tuner.errors import FatalError
 
 import autofix
-from autofix.benchmarks import memory
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.trained import Trainable, Trained, cleared
+from autofix.benchmarks.usage import Usage
 from autofix.recipe import Recipe
 from autofix.search_space import SearchSpace
 from autofix.strategy import Case, resolve_strategies
@@ -202,7 +202,7 @@ def train(kind: str, program: Trainable, n_trials: int, limit_s: float) -> tuple
     with cleared():
         space = search_space(program)
     trials = _Trials(program, space, n_trials, limit_s)
-    with tempfile.TemporaryDirectory(prefix="autofix-bench-") as directory, memory.Peak() as peak:
+    with tempfile.TemporaryDirectory(prefix="autofix-bench-") as directory, Usage() as usage:
         # KerasTuner prints on its own, whatever `verbose` says, and names threads by a deprecated method (1.4.8).
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -221,4 +221,4 @@ def train(kind: str, program: Trainable, n_trials: int, limit_s: float) -> tuple
         "strategies": found.strategies,
         "curve": [dataclasses.asdict(point) for point in trials.curve],
     }
-    return Trained(found.skill, found.skill_lower, seconds, peak.mb, peak.added_mb, [], outputs), figures
+    return Trained(found.skill, found.skill_lower, seconds, usage, [], outputs), figures

@@ -13,10 +13,11 @@ import keras
 import numpy as np
 
 import autofix
-from autofix.benchmarks import memory, summary
+from autofix.benchmarks import summary
 from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.bases import BASES, BY_NAME
 from autofix.benchmarks.faults.catalogue import BY_FAULT, Case
+from autofix.benchmarks.usage import Usage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Trained:
         skill: On fresh rows.
         skill_lower: Lower bound of its 95 % interval.
         seconds: Wall time of the call.
-        peak_mb: Largest resident memory of the process during the call, in MB.
-        added_mb: How much of it the process did not hold before.
+        usage: Memory and processor time of the call.
         weights: All weights of the model, in its order.
         outputs: On the fresh rows, as `predict` gives them.
         report: Of `autofix.fit`; None of `model.fit`.
@@ -37,8 +37,7 @@ class Trained:
     skill: float
     skill_lower: float
     seconds: float
-    peak_mb: float
-    added_mb: float
+    usage: Usage
     weights: list[np.ndarray] = dataclasses.field(repr=False, compare=False)
     outputs: Any = dataclasses.field(repr=False, compare=False)
     report: autofix.Report | None = None
@@ -104,7 +103,7 @@ def train(program: Trainable, order: str | None = None, **settings: Any) -> Trai
     """
     with cleared():
         model = program.build()
-        with memory.Peak() as peak:
+        with Usage() as usage:
             if order is None:
                 history, seconds = summary.timed(lambda: model.fit(**program.fit_arguments))
             else:
@@ -113,8 +112,7 @@ def train(program: Trainable, order: str | None = None, **settings: Any) -> Trai
         outputs = model.predict(program.x_fresh, verbose=0)
         found = skill.measure(program.task, program.y_fresh, outputs)
         report = getattr(history, "report", None)
-        memories = (peak.mb, peak.added_mb)
-        return Trained(found.value, found.lower, seconds, *memories, model.get_weights(), outputs, report)
+        return Trained(found.value, found.lower, seconds, usage, model.get_weights(), outputs, report)
 
 
 HEALTHY_STARTS = 3

@@ -30,6 +30,7 @@ FIGURES = {
     "seconds": 2.0,
     "peak_mb": 900.0,
     "added_mb": 90.0,
+    "cpu_s": 2.5,
     "drop": [0.0, 0.0, 0.0],
     "is_identical": False,
 }
