@@ -4,6 +4,7 @@ What is imported here is quick to import: Keras is loaded when something is run.
 """
 
 import contextlib
+import logging
 import os
 import shlex
 import sys
@@ -17,6 +18,9 @@ import click
 from autofix.benchmarks import lines, measures
 from autofix.benchmarks.faults.judging import number
 from autofix.errors import ArgumentError
+
+LOGGER = logging.getLogger("autofix.bench")
+"""Progress; results go to stdout."""
 
 SEEDS = {"quick": 1, "full": 3}
 
@@ -137,7 +141,7 @@ def bench(
     only_list: bool,
     summarised: Path | None,
     markdown: Path | None,
-) -> None:
+) -> int:
     """Compare autofix with doing nothing, with searches, with scikit-learn and with fixes by hand.
 
     Every arm trains the same broken, healthy and unlearnable programs from the same seeds, and is judged on fresh rows
@@ -162,7 +166,7 @@ def bench(
         if only_list:
             for scenario in scenarios:
                 click.echo(f"{scenario.name}  ({scenario.family}; {scenario.verdict}: {scenario.cause})")
-            return
+            return 0
         part, whole = shard
         path = out / ("records.jsonl" if whole == 1 else f"records-{part}-of-{whole}.jsonl")
         _keep_command(out / COMMANDS)
@@ -176,7 +180,7 @@ def bench(
     from autofix.benchmarks import results
 
     commands = "\n".join(_kept_commands(out / COMMANDS))
-    sys.exit(results.show(measures.Results.of(records), markdown or out / "RESULTS.md", commands))
+    return results.show(measures.Results.of(records), markdown or out / "RESULTS.md", commands)
 
 
 def command_line() -> str:
@@ -205,11 +209,11 @@ def warm_up() -> None:
 
 def _run(tasks: Sequence[lines.Task], path: Path, workers: int) -> None:
     left = lines.done(tasks, lines.finished(path)).count(False)
-    click.echo(f"{len(tasks)} runs, {left} of them to do; records in {path}", err=True)
+    LOGGER.info("%d runs, %d of them to do; records in %s", len(tasks), left, path)
     started = time.monotonic()
     for n_done, record in enumerate(lines.run(tasks, path, warm_up, RUNS_A_PROCESS, workers), start=1):
         remaining = (time.monotonic() - started) / n_done * (left - n_done)
-        click.echo(f"[{n_done}/{left}, {_duration(remaining)} left] {_line(record)}", err=True)
+        LOGGER.info("[%d/%d, %s left] %s", n_done, left, _duration(remaining), _line(record))
 
 
 def _duration(seconds: float) -> str:

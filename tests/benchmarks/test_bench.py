@@ -7,10 +7,10 @@ import sys
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from autofix.benchmarks import bench as command
 from autofix.benchmarks import lines, measures, pictures, runs
+from autofix.benchmarks.__main__ import main
 from autofix.errors import ArgumentError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -56,24 +56,24 @@ def stand_ins(scenarios, arms, seeds, *, n_trials, workers, shard):
 
 @pytest.fixture
 def invoke(monkeypatch):
-    """Calls the command with stand-ins for its runs."""
+    """Calls the command with stand-ins for its runs; gives back its exit code."""
     monkeypatch.setattr(runs, "scenarios", lambda suite, names: [])
     monkeypatch.setattr(runs, "tasks", stand_ins)
     monkeypatch.setattr(command, "warm_up", int)
-    return lambda *arguments: CliRunner().invoke(command.bench, [str(one) for one in arguments])
+    return lambda *arguments: main(["bench", *(str(one) for one in arguments)])
 
 
-def test_results_are_written_and_a_second_call_runs_nothing_again(invoke, tmp_path):
-    first = invoke("--out", tmp_path)
-    assert first.exit_code == 1, first.output  # of 4 runs the lower bound is below 93 %
-    assert "[12/12, 0 min left]" in first.stderr
-    assert "repaired by revive_units" in first.stderr
+def test_results_are_written_and_a_second_call_runs_nothing_again(invoke, tmp_path, capsys):
+    assert invoke("--out", tmp_path) == 1  # of 4 runs the lower bound is below 93 %
+    told = capsys.readouterr().err
+    assert "[12/12, 0 min left]" in told
+    assert "repaired by revive_units" in told
     records = lines.read(tmp_path / "records.jsonl")
     assert len(records) == 12
     assert "100 % [51, 100]" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert (tmp_path / "pictures" / "repaired.svg").exists()
-    again = invoke("--out", tmp_path)
-    assert "12 runs, 0 of them to do" in again.stderr
+    invoke("--out", tmp_path)
+    assert "12 runs, 0 of them to do" in capsys.readouterr().err
     assert lines.read(tmp_path / "records.jsonl") == records
 
 
@@ -102,18 +102,16 @@ def test_a_shard_that_is_none_is_refused(shard):
         command.shard_of(None, None, shard)
 
 
-def test_wrong_names_end_the_command_before_anything_runs(tmp_path):
-    run = CliRunner().invoke(command.bench, ["--arms", "nothing,autofixx", "--out", str(tmp_path)])
-    assert run.exit_code == 2
-    assert "Unknown arm" in run.stderr
+def test_wrong_names_end_the_command_before_anything_runs(tmp_path, capsys):
+    assert main(["bench", "--arms", "nothing,autofixx", "--out", str(tmp_path)]) == 2
+    assert "Unknown arm" in capsys.readouterr().err
     with pytest.raises(ArgumentError, match="autofixx"):
         runs.arms(["autofixx"])
 
 
-def test_a_folder_without_records_is_refused(tmp_path):
-    run = CliRunner().invoke(command.bench, ["--summarise", str(tmp_path)])
-    assert run.exit_code == 2
-    assert "nothing to summarise" in run.stderr
+def test_a_folder_without_records_is_refused(tmp_path, capsys):
+    assert main(["bench", "--summarise", str(tmp_path)]) == 2
+    assert "nothing to summarise" in capsys.readouterr().err
 
 
 def test_help_loads_neither_keras_nor_scipy():
