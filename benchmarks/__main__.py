@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from autofix.benchmarks.bench import bench
+from autofix import cli
 from autofix.cli.quiet import quiet_import
 
 MODULES = {
@@ -99,26 +97,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _bench(arguments: Sequence[str]) -> int:
-    """The command of `autofix bench`, which parses its own arguments; its progress goes to stderr."""
-    logger, handler = logging.getLogger("autofix"), logging.StreamHandler()
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        code: int = bench.main(list(arguments), prog_name="python -m autofix.benchmarks bench", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    finally:
-        logger.removeHandler(handler)
-    return code
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 1 when a floor is missed, 2 for wrong arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["bench"]:
-        return _bench(given[1:])
+        return cli.main(given)
     chosen = vars(parser().parse_args(given))
     with quiet_import():
         module = importlib.import_module(f"autofix.benchmarks.{MODULES[chosen.pop('command')]}")

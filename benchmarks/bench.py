@@ -3,13 +3,11 @@
 What is imported here is quick to import: Keras is loaded when something is run.
 """
 
-import contextlib
 import logging
-import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import click
 
 from autofix.benchmarks import lines, measures
 from autofix.benchmarks.faults.judging import number
+from autofix.cli.quiet import quiet_import
 from autofix.errors import ArgumentError
 
 LOGGER = logging.getLogger("autofix.bench")
@@ -46,25 +45,6 @@ def shard_of(context: click.Context, parameter: click.Parameter, value: str) -> 
     if not 1 <= part <= whole:
         raise click.BadParameter(f"Expected i/n with i from 1 to n, such as 2/5. Received: {value!r}.")
     return part, whole
-
-
-@contextlib.contextmanager
-def quiet_import() -> Iterator[None]:
-    """Keeps off the terminal what TensorFlow writes while it is imported.
-
-    TensorFlow 2.21 logs what it finds on the machine before it reads `TF_CPP_MIN_LOG_LEVEL`; this can go with
-    a version that reads it first.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def names_of(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -151,18 +131,15 @@ def bench(
     if summarised is None:
         with quiet_import():
             from autofix.benchmarks import runs
-        try:
-            scenarios = runs.scenarios(suite, names)
-            tasks = runs.tasks(
-                scenarios,
-                runs.arms(arms or DEFAULT_ARMS[suite]),
-                range(first_seed, first_seed + (seeds or SEEDS[suite])),
-                n_trials=trials,
-                workers=workers,
-                shard=shard,
-            )
-        except ArgumentError as error:
-            raise click.UsageError(str(error)) from error
+        scenarios = runs.scenarios(suite, names)
+        tasks = runs.tasks(
+            scenarios,
+            runs.arms(arms or DEFAULT_ARMS[suite]),
+            range(first_seed, first_seed + (seeds or SEEDS[suite])),
+            n_trials=trials,
+            workers=workers,
+            shard=shard,
+        )
         if only_list:
             for scenario in scenarios:
                 click.echo(f"{scenario.name}  ({scenario.family}; {scenario.verdict}: {scenario.cause})")
@@ -174,7 +151,7 @@ def bench(
     out = summarised or out
     records = [record for path in sorted(out.glob("*.jsonl")) for record in lines.read(path)]
     if not records:
-        raise click.UsageError(
+        raise ArgumentError(
             f"There is nothing to summarise. Expected records in a folder. Received: {out}. Run `autofix bench` first."
         )
     from autofix.benchmarks import results

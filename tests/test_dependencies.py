@@ -71,7 +71,6 @@ CONFINED = {
     # In the benchmark it is an opponent.
     "keras_tuner": ("autofix/escalate.py", "autofix/search_space.py", "benchmarks/searches.py"),
     "autokeras": ("benchmarks/autokeras_search.py",),
-    "pebble": ("benchmarks/lines.py",),
     # References are its learners, and the estimators are built on its base classes.
     "sklearn": ("autofix/references.py", "autofix/estimators.py", "benchmarks/"),
     "matplotlib": ("benchmarks/",),
