@@ -18,6 +18,9 @@ NOISE = 0.01
 fresh rows, of which both find the same ones hard. A hundredth of the constant's loss is no loss worth the name; it is
 what the benchmark of the published programs calls noise too."""
 
+LEAST_SKILL = -1.0
+"""How far below 0 a useless network lies says nothing, and where it diverged there is no number for it."""
+
 FLOOR_REPAIRED, FLOOR_REPAIRED_LOWER = 0.95, 0.93
 MOST_FALSE_REPAIRS = 0.02
 MOST_TIME = 1.5
@@ -92,7 +95,20 @@ class Middle(NamedTuple):
     def __str__(self) -> str:
         if math.isnan(self.median):
             return "-"
-        return f"{self.median:.3g} [{self.lower:.3g}, {self.upper:.3g}]"
+        return f"{shown(self.median)} [{shown(self.lower)}, {shown(self.upper)}]"
+
+
+def shown(value: float) -> str:
+    """A number with three digits, those before the point all shown.
+
+    Example:
+
+    >>> shown(1234.5), shown(0.12345), shown(float("nan"))
+    ('1234', '0.123', '-')
+    """
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if 100.0 <= abs(value) < math.inf else f"{value:.3g}"
 
 
 def middle(values: Iterable[float]) -> Middle:
@@ -170,6 +186,11 @@ class Results:
         return {run: {**own[run], **broken[run]} for run in broken if run in own}
 
 
+def least_skill(skill: float | None) -> float:
+    """A skill as it goes into medians: what is below `LEAST_SKILL`, or not finite, counts as that."""
+    return LEAST_SKILL if skill is None else max(LEAST_SKILL, skill)
+
+
 def is_repaired(record: Record) -> bool:
     """Whether fresh rows show that a broken program was repaired, and the arm, if it gives verdicts, says so.
 
@@ -213,7 +234,7 @@ class ArmFigures:
 
     Args:
         arm: Its name.
-        skill: On the broken programs that count.
+        skill: On the broken programs that count, from `LEAST_SKILL` up.
         repaired: Of these.
         never_worse: Than plain `model.fit`, of all runs.
         false_interventions: Of the healthy programs.
@@ -264,7 +285,7 @@ def figures_of(results: Results, arm: str) -> ArmFigures:
     skipped = [one["not_run"] for (_, _, name), one in results.records.items() if name == arm and "not_run" in one]
     return ArmFigures(
         arm=arm,
-        skill=middle(number(record["skill"]) for record in ran),
+        skill=middle(least_skill(record["skill"]) for record in ran),
         repaired=share(is_repaired(record) for record in broken),
         never_worse=share(not is_worse(record) for record in every),
         false_interventions=share(is_intervention(record) for record in healthy),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from autofix.benchmarks import measures
+from autofix.benchmarks.faults import judging
 from autofix.benchmarks.measures import Results
 
 PARTS = ("watch", "looks", "references", "evidence", "trials", "minimize", "final")
@@ -63,7 +64,7 @@ def _repaired(results: Results) -> Figure:
     values = np.array([[own[arm].value if arm in own else np.nan for arm in arms] for own in shares.values()])
     figure = Figure(figsize=(2.5 + 0.9 * len(arms), 1.8 + 0.3 * len(shares)), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(values, cmap="RdYlGn", vmin=0.0, vmax=1.0, aspect="auto")
+    axes.imshow(values, cmap="RdYlBu", vmin=0.0, vmax=1.0, aspect="auto", alpha=0.7)
     axes.set_xticks(range(len(arms)), [_title(arm) for arm in arms], rotation=40, ha="left")
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(shares)), list(shares))
@@ -95,7 +96,8 @@ def _time(results: Results) -> Figure:
     _over_hand(curves)
     points.set(xlabel="wall time over the hand-made fix's", ylabel="skill over the hand-made fix's")
     points.set_ylim(LEAST_SHOWN - 0.1, 1.3)
-    points.axhline(0.9, color="grey", linewidth=0.8)
+    points.axhline(judging.AS_GOOD_AS_HEALTHY, color="grey", linewidth=0.8)
+    points.legend(fontsize=7)
     curves.set(xlabel="wall time over the hand-made fix's", ylabel="share repaired by then")
     curves.set_ylim(0.0, 1.02)
     curves.set_title("of a search: when its best so far would have been a repair", fontsize=9)
@@ -105,8 +107,7 @@ def _time(results: Results) -> Figure:
 
 def _of_healthy(record: dict[str, Any]) -> float:
     value = record["skill"]
-    ratio = -math.inf if value is None else value / record["healthy_skill"]
-    return max(LEAST_SHOWN, ratio)
+    return LEAST_SHOWN if value is None else max(LEAST_SHOWN, value / record["healthy_skill"])
 
 
 def _over_hand(axes: Any) -> None:
@@ -157,7 +158,7 @@ def _draw_parts(axes: Any, results: Results) -> None:
         if heights.any():
             axes.bar(range(len(rungs)), heights, bottom=below, color=colour, label=part)
             below += heights
-    axes.set_xticks(range(len(rungs)), [f"{rung}\n({len(by_rungs[rung])} runs)" for rung in rungs])
-    axes.set(xlabel="rungs that were climbed", ylabel="mean seconds of autofix")
+    axes.set_xticks(range(len(rungs)), [f"{rung}\n(of {len(by_rungs[rung])})" for rung in rungs])
+    axes.set(xlabel="rungs that were climbed (of so many runs)", ylabel="mean seconds of autofix")
     if rungs:
-        axes.legend(fontsize=7, loc="upper left")
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))

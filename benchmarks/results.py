@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from autofix.benchmarks import measures, pictures, summary
-from autofix.benchmarks.faults.judging import Record, number
-from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share
+from autofix.benchmarks.faults.judging import Record
+from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share, least_skill
 
 Row = tuple[str, ...]
 
@@ -40,20 +40,25 @@ VERDICTS: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
 
 EXPLANATION = f"""\
 A run is an arm on a scenario with one seed. Shares have 95 % intervals after Wilson, medians those of the bootstrap,
-over runs. **Skill** is R² on at least 1,000 fresh rows, for classes of their probabilities, averaged over outputs.
-**Repaired**: at least 0.9 of the skill of the hand-made fix, the lower bound above 0, and the arm says so, if it gives
-verdicts; of the runs that fail under plain `model.fit`. **Never worse**: the skill is not lower than plain
-`model.fit`'s by more than {measures.NOISE} with 95 % confidence (paired bootstrap over the fresh rows), on all
-scenarios. **False interventions**: healthy programs that do not end with the weights of `model.fit`, to the last bit,
-or are called anything but healthy. **False repairs**: programs with nothing to learn that are called repaired. Times
-are medians of run by run ratios, **over the broken** program's `model.fit` and over that of the program fixed **by
-hand**; **CPU** is processor time. **MB added**: by how much the memory of the process was larger, at its peak, than
-before the run."""
+over runs. **Skill** is R² on at least 1,000 fresh rows, for classes of their probabilities, averaged over outputs; what
+is below {measures.LEAST_SKILL:g} counts as that in medians. **Repaired**: at least 0.9 of the skill of the hand-made
+fix, the lower bound above 0, and the arm says so, if it gives verdicts; of the runs that fail under plain `model.fit`.
+**Never worse**: the skill is not lower than plain `model.fit`'s by more than {measures.NOISE} with 95 % confidence
+(paired bootstrap over the fresh rows), on all scenarios. **False interventions**: healthy programs that do not end with
+the weights of `model.fit`, to the last bit, or are called anything but healthy. **False repairs**: programs with
+nothing to learn that are called repaired. Times are medians of run by run ratios, **over the broken** program's
+`model.fit` and over that of the program fixed **by hand**; **CPU** is processor time. **MB added**: by how much the
+memory of the process was larger, at its peak, than before the run."""
 
 
-def figure_rows(results: Results) -> list[Row]:
-    """A row an arm of what every arm has."""
-    return [_row(figures, FIGURES, results) for figures in _all(results)]
+def figure_rows(results: Results, *, is_brief: bool = False) -> list[Row]:
+    """A row an arm of what every arm has.
+
+    Args:
+        results: The records.
+        is_brief: For a terminal: arms by their names, medians without their intervals.
+    """
+    return [_row(figures, FIGURES, results, is_brief) for figures in _all(results)]
 
 
 def verdict_rows(results: Results) -> list[Row]:
@@ -66,10 +71,15 @@ def _all(results: Results) -> list[ArmFigures]:
 
 
 def _row(
-    figures: ArmFigures, columns: Iterable[tuple[str, Callable[[ArmFigures], Share | Middle]]], results: Results
+    figures: ArmFigures,
+    columns: Iterable[tuple[str, Callable[[ArmFigures], Share | Middle]]],
+    results: Results,
+    is_brief: bool = False,
 ) -> Row:
-    title = measures.TITLES.get(figures.arm, figures.arm)
-    return title, str(len(results.on_broken(figures.arm))), *(str(get(figures)) for _, get in columns)
+    values = [get(figures) for _, get in columns]
+    title = figures.arm if is_brief else _title(figures)
+    texts = [measures.shown(one.median) if is_brief and isinstance(one, Middle) else str(one) for one in values]
+    return title, str(len(results.on_broken(figures.arm))), *texts
 
 
 def group_rows(results: Results, field: str) -> list[Row]:
@@ -97,7 +107,7 @@ def speed_rows(results: Results) -> list[Row]:
                 str(measures.share(measures.is_repaired(record) for record in own.values())),
                 str(measures.share(measures.is_repaired(others[run]) for run in own)),
                 str(measures.share(_repaired_within(others[run], own[run]["seconds"]) for run in own)),
-                f"{summary.quartiles(ratios).median:.3g}",
+                measures.shown(summary.quartiles(ratios).median),
                 str(measures.middle(whole)),
             )
         )
@@ -121,12 +131,17 @@ def loss_lines(results: Results) -> list[str]:
         f"Of {n_runs} broken runs it does not repair {n_broken}; of the controls it gets "
         f"{len(lost) - n_broken} wrong. By cause: {most}."
     ]
-    for arm in ("hand", "sklearn", "ladder", "random", *measures.SEARCHES, "autokeras"):
-        if better := _better(results, arm):
-            sentences.append(
-                f"{measures.TITLES[arm]} ends with a skill that is higher by more than {BETTER:g} on {len(better)} of "
-                f"{len(results.on_broken(arm))} runs, most often of {_most_common(better)}."
-            )
+    better = {arm: _better(results, arm) for arm in results.arms if arm != "autofix"}
+    told = [
+        f"{measures.TITLES.get(arm, arm)} on {len(own)} of {len(results.on_broken(arm))} ({_most_common(own)})"
+        for arm, own in better.items()
+        if own
+    ]
+    if told:
+        sentences.append(
+            f"On so many runs others end with a skill that is higher by more than {BETTER:g}, most often of the cause "
+            f"in brackets: {'; '.join(told)}."
+        )
     listed = [
         f"- `{record['scenario']}` seed {record['seed']}: {record['why']}; "
         f"planted: {'; '.join(record['planted']) or 'nothing'}"
@@ -140,10 +155,8 @@ def loss_lines(results: Results) -> list[str]:
 def _better(results: Results, arm: str) -> list[Record]:
     """The runs on which an arm ended with clearly more skill than autofix."""
     own, others = results.on_broken("autofix"), results.on_broken(arm)
-    both = [(others[run], own[run]) for run in own if run in others]
-    return [
-        one for one, mine in both if not one["error"] and not number(one["skill"]) <= BETTER + number(mine.get("skill"))
-    ]
+    both = [(others[run], own[run]) for run in own if run in others and not others[run]["error"]]
+    return [one for one, mine in both if least_skill(one["skill"]) > BETTER + least_skill(mine.get("skill"))]
 
 
 def _most_common(records: Sequence[Record]) -> str:
@@ -223,7 +236,8 @@ def show(results: Results, markdown: Path, commands: str) -> int:
     Returns:
         The exit code: 1 when a requirement is missed.
     """
-    summary.print_table("All arms", ("arm", "runs", *(name for name, _ in FIGURES)), figure_rows(results))
+    brief = figure_rows(results, is_brief=True)
+    summary.print_table("All arms, medians", ("arm", "runs", *(name for name, _ in FIGURES)), brief)
     verdicts = verdict_rows(results)
     summary.print_table("Verdicts", ("arm", "runs", *(name for name, _ in VERDICTS)), verdicts)
     if rows := speed_rows(results):

@@ -222,7 +222,13 @@ def test_the_page_shows_every_run_that_autofix_loses_and_why(tmp_path):
         "nothing to learn, called",
     ):
         assert told in lost
-    assert "scikit-learn ends with a skill that is higher by more than 0.05 on 1 of 1 runs" in lost
+    assert "scikit-learn on 1 of 1 (dead_units)" in lost
+
+
+def test_who_diverged_is_not_better():
+    lost = "\n".join(results.loss_lines(Results.of([record(skill=None), *broken_run(skill=0.3)[1:]])))
+    assert "fixed by hand on 1 of 1" in lost
+    assert "model.fit as it is" not in lost
 
 
 def test_the_page_has_tables_pictures_and_the_command(tmp_path, capsys):
