@@ -26,10 +26,11 @@ from autofix.loss_specs import LossSpec
 from autofix.losses import head_losses
 from autofix.monitor import LOOK_ROWS
 from autofix.report.records import Finding, Reference
-from autofix.sound_losses import losses_for_now, sound_losses, task_kind
+from autofix.sound_losses import losses_for_now, sound_losses
 from autofix.sources import Unwatchable, drifts, open_source
 from autofix.state import preserved_randomness
 from autofix.strict_json import decoded, encoded
+from autofix.task_kinds import task_kind
 
 NOMINAL_EPOCHS = 100
 """Epochs assumed where none are given; causes that only the length of the training shows are then left out."""

@@ -13,13 +13,16 @@ import keras
 from autofix.adopt import Adoption, is_raised_by
 from autofix.callback_states import CallbackStates
 from autofix.console import Console
+from autofix.data import TrainingData
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
+from autofix.gathering import attempt, circumstances, layer_health, trace
 from autofix.monitor import Look, describe
 from autofix.nonfinite import without_nonfinite_rows
 from autofix.recipe import Recipe
 from autofix.repair_record import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord
+from autofix.report.traces import Circumstances, Trace
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.sources import open_source
 from autofix.state import RandomState
@@ -165,12 +168,14 @@ class _Run:
             history = self._plain_fit(self._source.first(), watch)
             if watch.repair is not None and watch.repair.outcome is not None:
                 self._states.restore(resume=False)
-                return self._adopt(watch, watch.repair)
+                return self._adopt(history, watch, watch.repair)
         finally:
             self._states.drop_ends()
-        return self._finish(history, self._record(watch, _verdict(watch)))
+        return self._finish(history, self._record(history, watch, _verdict(watch)))
 
-    def _plain_fit(self, arguments: dict[str, Any], watch: Watch | None = None) -> keras.callbacks.History:
+    def _plain_fit(
+        self, arguments: dict[str, Any], watch: keras.callbacks.Callback | None = None
+    ) -> keras.callbacks.History:
         """`model.fit` as the user called it, with the watch as its last callback."""
         callbacks = arguments["callbacks"]
         if watch is None:
@@ -196,10 +201,12 @@ class _Run:
         record = RunRecord("unlearnable", findings=(finding,), notes=(*self._notes, "Trained as model.fit does."))
         self._complain(record)
         history = self._plain_fit(self._source.plain())
-        history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))
+        seconds, own = {"total": self._elapsed()}, trace((), history, self._initial_epoch)
+        record = dataclasses.replace(record, seconds=seconds, own=own, circumstances=self._circumstances(None))
+        history.report = Report(record)
         return history
 
-    def _adopt(self, watch: Watch, repair: Repair) -> keras.callbacks.History:
+    def _adopt(self, broken: keras.callbacks.History, watch: Watch, repair: Repair) -> keras.callbacks.History:
         """Steps 6 and 7: the model takes over the repair, trains as the user asked, and is checked again."""
         assert repair.outcome is not None
         assert watch.initial is not None
@@ -222,20 +229,31 @@ class _Run:
         if any(head.is_collapsed for index, head in enumerate(look.heads) if index not in repair.excused):
             return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
         self._states.deliver_ends()
-        record = self._record(watch, "repaired")
+        record = self._record(broken, watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started
-        record = dataclasses.replace(record, recipe=recipe, after=look.heads, mattering=repair.mattering)
+        record = dataclasses.replace(
+            record,
+            recipe=recipe,
+            after=look.heads,
+            mattering=repair.mattering,
+            repaired=self._trace_repaired(history, watch),
+        )
         return self._finish(history, record)
 
     def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
         changes = recipe.fit_arguments
         if "epochs" in changes:
-            changes["epochs"] += self._arguments["initial_epoch"] or 0
+            changes["epochs"] += self._initial_epoch
         arguments = self._source.repaired(changes)
         self._states.withhold_ends()  # until it is known that this training counts
-        history = self._model.fit(**arguments)
-        return history, watch.look_again()
+        follower = watch.follow()
+        history = self._plain_fit(arguments, follower)
+        return history, watch.look_at_repaired(follower.last_epoch, is_last=True)
+
+    def _trace_repaired(self, history: keras.callbacks.History, watch: Watch) -> Trace:
+        layers = () if watch.data is None else layer_health(self._model, watch.data)
+        return trace(watch.repaired_looks, history, self._initial_epoch, layers)
 
     def _start_over(self, adoption: Adoption, watch: Watch, why: str) -> keras.callbacks.History:
         """What `model.fit` would have given: the user's own training, from where it began."""
@@ -244,9 +262,16 @@ class _Run:
         self._states.restore()
         self._notes.append(why)
         history = self._plain_fit(self._source.plain())
-        return self._finish(history, self._record(watch, "unrepaired"))
+        return self._finish(history, self._record(history, watch, "unrepaired"))
 
-    def _record(self, watch: Watch, verdict: str) -> RunRecord:
+    def _record(self, history: keras.callbacks.History, watch: Watch, verdict: str) -> RunRecord:
+        """What there is to say but for a repair.
+
+        Args:
+            history: Of the user's own training.
+            watch: That watched it.
+            verdict: As in `RunRecord`.
+        """
         repair = watch.repair
         seen = watch.suspected or (watch.looks[-1] if watch.looks else None)
         record = RunRecord(
@@ -255,9 +280,11 @@ class _Run:
             before_epoch=seen.epoch if seen else 0,
             notes=(*self._notes, *self._states.notes, *watch.notes),
             seconds={"looks": watch.looks_s, **({"watch": watch.watch_s} if repair else {})},
+            own=trace(watch.looks, history, self._initial_epoch),
+            circumstances=self._circumstances(watch.data),
         )
         if repair is None:
-            return record
+            return dataclasses.replace(record, predictions=attempt(watch.predictions))
         return dataclasses.replace(
             record,
             findings=repair.findings,
@@ -265,6 +292,7 @@ class _Run:
             trials=repair.trials,
             left_out=repair.left_out,
             evidence=None if repair.evidence is None else repair.evidence.to_dict(),
+            predictions=repair.predictions,
             seconds={**record.seconds, **repair.seconds},
         )
 
@@ -283,6 +311,13 @@ class _Run:
             error.report = report
             raise error
         warnings.warn(report.headline, CollapseWarning, stacklevel=_frames_to_the_user())
+
+    @property
+    def _initial_epoch(self) -> int:
+        return int(self._arguments["initial_epoch"] or 0)
+
+    def _circumstances(self, data: TrainingData | None) -> Circumstances:
+        return circumstances(fit, self._arguments, self._settings, self._source, data)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._started

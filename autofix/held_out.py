@@ -10,6 +10,8 @@ from autofix.assess import Assessment, assess
 from autofix.best_constant import best_constant
 from autofix.data import Split, TrainingData
 from autofix.loss_specs import LossSpec
+from autofix.prediction_samples import sample_predictions
+from autofix.report.traces import Predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +23,14 @@ class HeadScore:
         losses: Of every held-out row, or unmasked step, above the smallest it can have.
         constant_losses: The same for the best constant of the training part.
         weights: The rows' sample weights, or None.
+        sample: Some of the predictions beside their targets; None where they are of no kind that can be shown.
     """
 
     assessment: Assessment
     losses: np.ndarray
     constant_losses: np.ndarray
     weights: np.ndarray | None
+    sample: Predictions | None = None
 
 
 class HeldOut:
@@ -65,11 +69,15 @@ class HeldOut:
         constant_losses = loss.per_row(target, self._constant_predictions(index, splits, predictions.shape[1:]))
         with np.errstate(all="ignore"):
             losses = loss.excess(target, predictions)
+        assessment = assess(
+            target, predictions, loss, constant_losses=constant_losses, sample_weight=weights, seed=self._seed
+        )
         return HeadScore(
-            assess(target, predictions, loss, constant_losses=constant_losses, sample_weight=weights, seed=self._seed),
+            assessment,
             losses,
             constant_losses - loss.floor(target, predictions.shape[1:]),
             weights,
+            sample_predictions(target, predictions, loss, assessment),
         )
 
     def weighted_splits(self, index: int, splits: Sequence[Split]) -> list[Split]:

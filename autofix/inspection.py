@@ -12,7 +12,7 @@ import numpy as np
 
 from autofix import architecture, optimizers
 from autofix.data import TrainingData
-from autofix.evidence import CurveProfile, Evidence, FitProfile, ModelProfile
+from autofix.evidence import CurveProfile, Evidence, FitProfile, LayerProfile, ModelProfile
 from autofix.layer_facts import ACTIVATION_LAYERS
 from autofix.layer_profiles import Weights, profile_layers, weights_of
 from autofix.measured_pass import Measurement, Pass
@@ -91,6 +91,23 @@ def profile_model(model: keras.Model, data: TrainingData) -> ModelProfile:
         return _profile_model(model, data, _measured(model, data, None))
 
 
+def layers_now(model: keras.Model, data: TrainingData) -> tuple[LayerProfile, ...]:
+    """The layers as they are; a pass over at most 256 rows. What cannot be measured is left at its default.
+
+    Args:
+        model: As for `collect`.
+        data: The sample.
+    """
+    with _undisturbed(model):
+        moments = _measured(model, data, None)
+        return _profile_layers(model, moments)
+
+
+def _profile_layers(model: keras.Model, moments: _Moments) -> tuple[LayerProfile, ...]:
+    start, now, before, after = moments.start, moments.now, moments.before, moments.after
+    return _attempt(lambda: profile_layers(model, start, now, before, after), ())
+
+
 def _measured(model: keras.Model, data: TrainingData, initial: Snapshot | None) -> _Moments:
     """What there is to measure. Leaves the model at the values of `initial`."""
     measurement = _attempt(lambda: Measurement(model, data), None)
@@ -159,7 +176,7 @@ def _profile_model(model: keras.Model, data: TrainingData, moments: _Moments) ->
         can_insert=architecture.can_insert(model),
         output_activations=_output_activations(model),
         outputs=_attempt(lambda: profile_outputs(model, moments.now, y), ()),
-        layers=_attempt(lambda: profile_layers(model, moments.start, moments.now, moments.before, moments.after), ()),
+        layers=_profile_layers(model, moments),
         is_clipped=any(getattr(optimizer, limit, None) for limit in LIMITS),
     )
 

@@ -13,6 +13,7 @@ from autofix.held_out import HeadScore, HeldOut
 from autofix.loss_specs import LossSpec
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
+from autofix.report.traces import Predictions
 
 CONFIRMATIONS = 2
 """Repeats with fresh initial weights, shuffles and splits that a recipe must pass as well: a lucky initialisation
@@ -70,6 +71,16 @@ class Outcome:
     def skill_upper(self) -> float:
         """The mean of the outputs' upper bounds."""
         return float(np.mean([head.skill_upper for head in self.heads]))
+
+    def samples(self, source: str, names: Sequence[str]) -> tuple[Predictions, ...]:
+        """Some of the predictions, for the report.
+
+        Args:
+            source: As in `Predictions`.
+            names: Of the outputs.
+        """
+        named = zip(self.scores, names, strict=True)
+        return tuple(score.sample.labelled(source, name) for score, name in named if score.sample is not None)
 
     @property
     def spread(self) -> float:
@@ -136,6 +147,10 @@ class Judge:
         if (recipe, repeat) not in self._outcomes:
             self._outcomes[recipe, repeat] = self._run(recipe, repeat)
         return self._outcomes[recipe, repeat]
+
+    def remembered(self, recipe: Recipe) -> Outcome | None:
+        """The outcome of a recipe in repeat 0, if it has been run."""
+        return self._outcomes.get((recipe, 0))
 
     def _run(self, recipe: Recipe, repeat: int) -> Outcome:
         started = time.perf_counter()

@@ -134,6 +134,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         self._losses: list[LossSpec | None] = []
         self._predict: Callable[[Any], Any] = tf.identity
         self._first_epoch: int | None = None
+        self._predictions: list[np.ndarray] = []
         self.looks: list[Look] = []
         self._has_warned = False
 
@@ -155,7 +156,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         if self._data is None:
             return
         is_last = self._is_last(epoch)
-        if is_last or _is_power(epoch + 1 - (self._first_epoch or 0), LOOK_FACTOR):
+        if is_last or is_power(epoch + 1 - (self._first_epoch or 0), LOOK_FACTOR):
             self._look(epoch + 1, is_last=is_last)
             if is_suspicious(self.looks, self._epochs, is_last=is_last):
                 self.suspect()
@@ -221,6 +222,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _look(self, epoch: int, *, is_last: bool) -> None:
         outputs = self._predict(self._x)
         predictions = [np.asarray(leaf) for leaf in keras.tree.flatten(outputs)]
+        names = output_names(self.model, len(self._losses))
         heads = tuple(
             assess(
                 unmasked(mask, target),
@@ -230,16 +232,18 @@ class CollapseMonitor(keras.callbacks.Callback):
                 output_name=name,
             )
             for target, prediction, loss, weights, mask, name in zip(
-                self._targets, predictions, self._losses, self._weights, self._masks, self._names(), strict=True
+                self._targets, predictions, self._losses, self._weights, self._masks, names, strict=True
             )
             if loss is not None
         )
+        self._predictions = predictions
         self.looks.append(Look(epoch, heads, self._first_epoch or 0, is_last))
 
-    def _names(self) -> list[str]:
-        """Names of the outputs for messages."""
-        names = list(getattr(self.model, "output_names", None) or [])
-        return names if len(names) == len(self._losses) else [f"output_{i}" for i in range(len(self._losses))]
+
+def output_names(model: keras.Model, n_outputs: int) -> list[str]:
+    """Names of a model's outputs, for messages."""
+    names = list(getattr(model, "output_names", None) or [])
+    return names if len(names) == n_outputs else [f"output_{i}" for i in range(n_outputs)]
 
 
 def describe(look: Look) -> str:
@@ -285,5 +289,6 @@ def _traced(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
-def _is_power(number: int, base: int) -> bool:
+def is_power(number: int, base: int) -> bool:
+    """Whether a number is 1, the base, its square, ..."""
     return number >= 1 and base ** round(math.log(number, base)) == number

@@ -29,16 +29,17 @@ from autofix.initialization import is_trained_throughout
 from autofix.inspection import collect
 from autofix.judge import Judge, Outcome
 from autofix.minimize import minimize
-from autofix.monitor import LOOK_ROWS
+from autofix.monitor import LOOK_ROWS, output_names
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
-from autofix.repair_record import LEAK, Repair, nothing_first
+from autofix.repair_record import LEAK, Repair, nothing_first, samples_of
 from autofix.report.records import Finding, TrialRecord
 from autofix.search_space import SearchSpace, Values
 from autofix.settings import Settings
-from autofix.sound_losses import SoundLoss, task_kind
+from autofix.sound_losses import SoundLoss
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
+from autofix.task_kinds import task_kind
 
 CONFIRMED_CANDIDATES = 3
 """Proven recipes that get their confirmation, best first, where none was accepted during the search."""
@@ -90,6 +91,8 @@ class RepairShop:
         self._data = data = dataclasses.replace(data, masks=output_masks(model, x))
         losses = [one.loss for one in sound]
         self._losses = [None if loss is None else loss.name for loss in losses]
+        names = output_names(model, len(losses))
+        self._judged_names = [name for name, loss in zip(names, losses, strict=True) if loss is not None]
         self._kinds = [task_kind(loss, target) for loss, target in zip(losses, data.targets, strict=True)]
         self._settings = settings
         self._console = console
@@ -174,7 +177,9 @@ class RepairShop:
                 return None
         references = self.judge.expectations.references
         seconds = dict(self._seconds)
-        return Repair(None, False, False, (), references, nothing_first(findings), (), {}, (), (), seconds, evidence)
+        samples = samples_of(self.judge, (), None, self._judged_names)
+        findings = nothing_first(findings)
+        return Repair(None, False, False, (), references, findings, (), {}, (), (), seconds, evidence, samples)
 
     def _compare_with_references(self) -> None:
         if not self._has_references:
@@ -239,6 +244,7 @@ class RepairShop:
             excused=() if chosen is None else self.judge.excused(),
             seconds=dict(self._seconds),
             evidence=evidence,
+            predictions=samples_of(self.judge, self._records, chosen, self._judged_names),
         )
 
     def _collect(self, epoch_losses: Sequence[float]) -> Evidence:

@@ -4,8 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 
 from autofix.evidence import Evidence
-from autofix.judge import Outcome
+from autofix.judge import Judge, Outcome
+from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
+from autofix.report.text import best_of
+from autofix.report.traces import Predictions
 
 LEAK = Finding(
     "leaky_split",
@@ -33,6 +36,7 @@ class Repair:
         excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
         seconds: Wall time by part.
         evidence: What the findings rest on; None where none was collected.
+        predictions: Samples of held-out predictions, of the control arm and of the recipe or the best one tried.
     """
 
     outcome: Outcome | None
@@ -47,8 +51,28 @@ class Repair:
     excused: tuple[int, ...]
     seconds: dict[str, float]
     evidence: Evidence | None = None
+    predictions: tuple[Predictions, ...] = ()
 
 
 def nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings, what says that there is nothing to learn before everything else that is wrong."""
     return tuple(sorted(findings, key=lambda finding: finding.cause != "no_signal"))
+
+
+def samples_of(
+    judge: Judge, records: Sequence[TrialRecord], chosen: Outcome | None, names: Sequence[str]
+) -> tuple[Predictions, ...]:
+    """Held-out predictions for the report: of the control arm, and of what was chosen or else came closest.
+
+    Args:
+        judge: Remembers what was run.
+        records: The trials.
+        chosen: The outcome of the smallest proven recipe, or None.
+        names: Of the judged outputs.
+    """
+    control, source = judge.remembered(Recipe()), "fix"
+    if chosen is None:
+        best = best_of(record for record in records if record.rung > 0)
+        chosen, source = (None if best is None else judge.remembered(best.recipe)), "best"
+    shown = [(control, "control"), (chosen, source)]
+    return tuple(sample for outcome, name in shown if outcome for sample in outcome.samples(name, names))

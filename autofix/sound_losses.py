@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 
 from autofix.data import TrainingData
 from autofix.heads import mismatch
@@ -12,6 +11,7 @@ from autofix.loss_specs import LossSpec
 from autofix.numpy_losses import loss_spec
 from autofix.output_profiles import outputs_of
 from autofix.profiles import profile_target
+from autofix.task_kinds import task_kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +63,3 @@ def losses_for_now(sound: Sequence[SoundLoss], losses: Sequence[LossSpec | None]
         losses: Of each output, the user's own.
     """
     return [loss if one.shape else one.loss for loss, one in zip(losses, sound, strict=True)]
-
-
-def task_kind(loss: LossSpec | None, target: np.ndarray) -> str:
-    """The kind of task of an output, as in `TargetProfile`, from its loss and its targets."""
-    if loss is None:
-        return "other"
-    if "categorical" in loss.name:
-        return "multiclass"
-    if "binary" in loss.name or "hinge" in loss.name:
-        width = int(np.prod(target.shape[1:]))
-        return "binary" if width == 1 else "multilabel"
-    return "regression" if target.dtype.kind in "fiu" else "other"

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -78,6 +78,10 @@ class Source(abc.ABC):
 
     def constant_targets(self) -> list[str]:
         """Names of the targets that are the same in every row, if all are and that is known before the training."""
+        return []
+
+    def feature_names(self) -> list[Sequence[Any]]:
+        """Of each input, the names of its columns; empty where the data has none."""
         return []
 
 
@@ -224,6 +228,9 @@ class ArraySource(_Sampled):
     @property
     def is_ready(self) -> bool:
         return self._sample is not None
+
+    def feature_names(self) -> list[Sequence[Any]]:
+        return [() if column.labels is None else column.labels for column in self._rows.inputs]
 
     def constant_targets(self) -> list[str]:
         has_targets = self._sample is not None and self._sample.trains_on_targets

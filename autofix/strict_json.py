@@ -9,7 +9,10 @@ NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Strict JSON has no such numbers. Source: Protocol Buffers' JSON mapping writes them as these strings."""
 
 TEXT_FIELDS = frozenset(
-    {"verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"}
+    {
+        *("verdict", "cause", "evidence", "status", "note", "notes", "left_out", "output_name", "mattering"),
+        *("name", "kind", "versions", "fit_arguments", "feature_names", "class_names"),
+    }
 )
 """Fields that only ever hold text, where those strings stay strings."""
 

@@ -1,5 +1,6 @@
 """The watch inside the user's own run: the monitor of `autofix.fit`, which repairs where the public one warns."""
 
+import contextlib
 import math
 import time
 import warnings
@@ -8,19 +9,46 @@ from typing import Any
 
 import keras
 
+from autofix.alignment import unmasked
 from autofix.console import Console
 from autofix.data import TrainingData
 from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import build_optimizer, forward
 from autofix.loss_specs import LossSpec
-from autofix.monitor import CollapseMonitor, Look, describe
+from autofix.monitor import LOOK_FACTOR, CollapseMonitor, Look, describe, is_power
 from autofix.numpy_losses import loss_spec
+from autofix.prediction_samples import sample_predictions
 from autofix.repair import RepairShop
 from autofix.repair_record import Repair
+from autofix.report.traces import Predictions
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
+
+
+class Follower(keras.callbacks.Callback):
+    """Looks at the training of a repaired model at geometrically spaced epochs, for the report.
+
+    Args:
+        look: Looks, after the epoch that it is given.
+    """
+
+    def __init__(self, look: Callable[[int], Look]) -> None:
+        super().__init__()
+        self._look = look
+        self._first_epoch: int | None = None
+        self.last_epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.last_epoch = epoch + 1
+        if is_power(self.last_epoch - (self._first_epoch or 0), LOOK_FACTOR):
+            with contextlib.suppress(Exception):  # the training counts, and is looked at once more when it is over
+                self._look(self.last_epoch)
 
 
 class Watch(CollapseMonitor):
@@ -37,6 +65,7 @@ class Watch(CollapseMonitor):
         initial: The model's values when its training began.
         initial_values: What the repaired network may start from, best first; empty before a repair.
         suspected: The look that raised the suspicion.
+        repaired_looks: Those at the training of the repaired model.
         notes: What failed.
         epoch_losses: Mean training loss of each epoch so far.
         watch_s: Seconds of the training until the suspicion.
@@ -58,6 +87,7 @@ class Watch(CollapseMonitor):
         self.initial_values: list[Sequence[Any]] = []
         self._sound: list[SoundLoss] = []
         self.suspected: Look | None = None
+        self.repaired_looks: list[Look] = []
         self.notes: list[str] = []
         self.epoch_losses: list[float] = []
         self.watch_s = 0.0
@@ -160,12 +190,44 @@ class Watch(CollapseMonitor):
         )
         return self.shop
 
-    def look_again(self) -> Look:
-        """A look at the model as it is now, repaired."""
+    def follow(self) -> Follower:
+        """A callback for the training of the repaired model, which begins next."""
         self.watch_model()
         self._losses = [one.loss for one in self._sound]
-        self._look(self._last_epoch, is_last=True)
-        return self.looks[-1]
+        self.repaired_looks = []
+        return Follower(self.look_at_repaired)
+
+    def look_at_repaired(self, epoch: int, *, is_last: bool = False) -> Look:
+        """A look at the repaired model as it is now.
+
+        Args:
+            epoch: Of its training, counted from 1.
+            is_last: Whether its training is over.
+        """
+        self._look(epoch, is_last=is_last)
+        look = self.looks.pop()
+        self.repaired_looks = [one for one in self.repaired_looks if one.epoch < epoch] + [look]
+        return look
+
+    @property
+    def data(self) -> TrainingData | None:
+        """The sample; None without one."""
+        return self._data
+
+    def predictions(self) -> tuple[Predictions, ...]:
+        """What was predicted at the last look, for the report."""
+        if not self.looks or self._data is None:
+            return ()
+        samples = []
+        heads = iter(self.looks[-1].heads)
+        columns = zip(self._targets, self._predictions, self._losses, self._masks, strict=True)
+        for target, prediction, loss, mask in columns:
+            if loss is None:
+                continue
+            head = next(heads)
+            sample = sample_predictions(unmasked(mask, target), unmasked(mask, prediction), loss, head)
+            samples += [] if sample is None else [sample.labelled("look", head.output_name)]
+        return tuple(samples)
 
     def _guarded(self, step: Any, *arguments: Any) -> None:
         """Nothing that fails in here may harm the user's training: it goes on, unwatched."""

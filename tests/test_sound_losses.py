@@ -4,7 +4,8 @@ import pytest
 
 from autofix.data import TrainingData
 from autofix.losses import head_losses
-from autofix.sound_losses import sound_losses, task_kind
+from autofix.sound_losses import sound_losses
+from autofix.task_kinds import task_kind
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(60, 3))

@@ -5,6 +5,14 @@ from typing import Any
 
 from autofix.assess import Assessment
 from autofix.recipe import Recipe
+from autofix.report.traces import (
+    Circumstances,
+    Predictions,
+    Trace,
+    read_circumstances,
+    read_predictions,
+    read_trace,
+)
 
 VERDICTS = ("healthy", "repaired", "unlearnable", "unrepaired", "not_assessed")
 """What a run can end with."""
@@ -101,6 +109,11 @@ class RunRecord:
         evidence: The measured facts that the findings rest on, as JSON values; None where none were collected.
         seconds: Wall time by part: `"looks"` (the forward passes and assessments of the watch), `"watch"` (the training
             until it was suspected), `"references"`, `"evidence"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
+        own: What was seen of the user's own training.
+        repaired: What was seen of the training with the fix; None unless repaired.
+        predictions: Samples of held-out predictions: of the user's own program and of the smallest fix, or of the last
+            look where nothing was tried.
+        circumstances: How the run was made.
     """
 
     verdict: str
@@ -116,6 +129,10 @@ class RunRecord:
     notes: tuple[str, ...] = ()
     evidence: dict[str, Any] | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    own: Trace = dataclasses.field(default_factory=Trace)
+    repaired: Trace | None = None
+    predictions: tuple[Predictions, ...] = ()
+    circumstances: Circumstances = dataclasses.field(default_factory=Circumstances)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -129,6 +146,10 @@ class RunRecord:
             "recipe": self.recipe.to_dict(),
             "notes": list(self.notes),
             "mattering": list(self.mattering),
+            "own": dataclasses.asdict(self.own),
+            "repaired": None if self.repaired is None else dataclasses.asdict(self.repaired),
+            "predictions": [dataclasses.asdict(sample) for sample in self.predictions],
+            "circumstances": dataclasses.asdict(self.circumstances),
         }
 
     @classmethod
@@ -146,6 +167,10 @@ class RunRecord:
                 "recipe": Recipe.from_dict(values["recipe"]),
                 "notes": tuple(values["notes"]),
                 "mattering": tuple(values["mattering"]),
+                "own": read_trace(values["own"]),
+                "repaired": None if values["repaired"] is None else read_trace(values["repaired"]),
+                "predictions": tuple(read_predictions(one) for one in values["predictions"]),
+                "circumstances": read_circumstances(values["circumstances"]),
             }
         )
 
