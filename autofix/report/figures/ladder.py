@@ -1,0 +1,102 @@
+"""The ladder: every trial of every rung, with the control arm."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from autofix.report.figures.marks import Axis, Mark, Picture, Row, Rows
+from autofix.report.numbers import bounds, count, number
+from autofix.report.records import RunRecord, TrialRecord
+from autofix.report.text import best_of, strategies_of
+
+LOWEST_SKILL = -0.5
+"""Skill below this is off the scale: how much worse than a constant a trial is says little."""
+
+MINIMISING = ("minimal", "not minimal")
+"""Statuses of trials that dropped remedies."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rung:
+    """A step of the escalation.
+
+    Args:
+        label: What it adds.
+        trials: In the order they ran.
+    """
+
+    label: str
+    trials: tuple[TrialRecord, ...]
+
+
+def rungs(trials: Sequence[TrialRecord]) -> list[Rung]:
+    """The trials by rung; those that only dropped remedies come last.
+
+    Args:
+        trials: In the order they ran.
+    """
+    grouped: dict[int, list[TrialRecord]] = {}
+    smaller = tuple(trial for trial in trials if trial.status in MINIMISING)
+    for trial in trials:
+        if trial.status not in MINIMISING:
+            grouped.setdefault(trial.rung, []).append(trial)
+    found, known = [], set[str]()
+    for rung, members in grouped.items():
+        added = [name for name in strategies_of(members) if name not in known]
+        known.update(added)
+        label = "control: your program" if rung == 0 else " ".join(f"+ {name}" for name in added) or "other settings"
+        found.append(Rung(f"{rung} {label}", tuple(members)))
+    return [*found, Rung("smaller recipes", smaller)] if smaller else found
+
+
+def draw(record: RunRecord) -> Picture | None:
+    """The figure, or None where nothing was tried."""
+    if not record.trials:
+        return None
+    skills = [trial.skill for trial in record.trials if math.isfinite(trial.skill)]
+    lowest = max(LOWEST_SKILL, min([0.0, *skills]))
+    axis = Axis("held-out skill", lowest - 0.05, 1.03)
+    rows = tuple(_row(rung, lowest) for rung in rungs(record.trials))
+    parts = ["Every trial is a dot, with the 95 % bounds of its skill on held-out rows."]
+    if any(skill < lowest for skill in skills):
+        parts.append(f"Trials below {number(lowest)} are drawn there; the lowest has {number(min(skills))}.")
+    blank = sum(not math.isfinite(trial.skill) for trial in record.trials)
+    if blank:
+        parts.append(f"{count(blank, 'trial')} without a finite skill left out.")
+    roles = dict.fromkeys(_role(trial) for trial in record.trials)
+    names = {"before": "your program", "after": "accepted, or as good and smaller", "other": "other trials"}
+    title = f"{count(len(record.trials), 'trial')} on {count(len(rows), 'rung')}"
+    return Picture(
+        "trials",
+        "What was tried",
+        " ".join(parts),
+        (Rows(title, "", axis, rows, levels=(0.0,)),),
+        tuple((role, names[role]) for role in ("before", "other", "after") if role in roles),
+    )
+
+
+def _role(trial: TrialRecord) -> str:
+    if trial.status == "control":
+        return "before"
+    return "after" if trial.status in ("accepted", "minimal") else "other"
+
+
+def _row(rung: Rung, lowest: float) -> Row:
+    best = best_of(rung.trials)
+    note = count(len(rung.trials), "trial")
+    note += "" if best is None else f", best {number(best.skill)} {bounds(best.skill_lower, best.skill_upper)}"
+    order = sorted(rung.trials, key=_is_after)
+    return Row(rung.label, note, tuple(_mark(trial, lowest) for trial in order))
+
+
+def _is_after(trial: TrialRecord) -> bool:
+    return _role(trial) == "after"
+
+
+def _mark(trial: TrialRecord, lowest: float) -> Mark:
+    return Mark(
+        max(trial.skill, lowest) if math.isfinite(trial.skill) else math.nan,
+        _role(trial),
+        max(trial.skill_lower, lowest),
+        max(trial.skill_upper, lowest),
+    )

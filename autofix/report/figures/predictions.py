@@ -1,0 +1,132 @@
+"""Predictions against targets: points for numbers, confusion matrices for classes."""
+
+import collections
+import math
+from collections.abc import Sequence
+
+from autofix.report.figures.marks import Axis, Dots, Grid, Panel, Picture, Plot, axis_of
+from autofix.report.figures.roles import TITLES, role_of
+from autofix.report.numbers import bounds, number
+from autofix.report.records import RunRecord
+from autofix.report.traces import Predictions
+
+MOST_OUTPUTS = 3
+"""Outputs that are drawn, of a network that has more."""
+
+MOST_COLUMNS = 2
+"""Columns of a wide output that are drawn."""
+
+MOST_CLASSES = 10
+"""Classes with a row of their own; the rarest of more share one."""
+
+THRESHOLD = 0.5
+"""Probability from which a class counts as predicted."""
+
+ROWS = {
+    "control": "on held-out rows, in the trials",
+    "look": "at the last look at the training",
+}
+
+
+def draw(record: RunRecord) -> Picture | None:
+    """The figure, or None where no predictions were kept."""
+    by_output: dict[str, list[Predictions]] = {}
+    for sample in record.predictions:
+        by_output.setdefault(sample.assessment.output_name, []).append(sample)
+    panels: list[Panel] = []
+    for name, samples in list(by_output.items())[:MOST_OUTPUTS]:
+        prefix = f"{name}: " if len(by_output) > 1 else ""
+        panels += [panel for one in samples for panel in _panels(one, samples, prefix, record)]
+    if not panels:
+        return None
+    roles = dict.fromkeys((role_of(record, one.source), TITLES[one.source]) for one in record.predictions)
+    return Picture("predictions", "Predictions against targets", _caption(record), tuple(panels), tuple(roles))
+
+
+def _caption(record: RunRecord) -> str:
+    where = ROWS["look" if record.predictions[0].source == "look" else "control"]
+    n_rows = record.predictions[0].assessment.n_samples
+    n_shown = len(record.predictions[0].targets)
+    shown = f", {n_shown:,} of {n_rows:,} shown" if n_shown < n_rows else f", all {n_rows:,} of them"
+    kinds = {sample.kind for sample in record.predictions}
+    parts = [f"What was predicted {where}{shown}."]
+    if "regression" in kinds:
+        parts.append("On the dashed line a prediction equals its target.")
+    if kinds - {"regression"}:
+        parts.append("Counts on the diagonal are right.")
+    return " ".join(parts)
+
+
+def _panels(sample: Predictions, group: Sequence[Predictions], prefix: str, record: RunRecord) -> list[Panel]:
+    seen = sample.assessment
+    title = f"{prefix}{TITLES[sample.source]}"
+    note = f"skill {number(seen.skill)} {bounds(seen.skill_lower, seen.skill_upper)}, spread {number(seen.spread)}"
+    if not seen.is_finite:
+        note = "predictions are not finite"
+    if sample.kind == "multiclass":
+        names = class_names(record, sample.n_classes)
+        chosen = [row[0] for row in sample.predictions]
+        return [_grid([row[0] for row in sample.targets], chosen, names, (title, note, role_of(record, sample.source)))]
+    panels: list[Panel] = []
+    for column in range(min(len(sample.targets[0]), MOST_COLUMNS)):
+        named = f"{title}, value {column + 1}" if sample.n_columns > 1 else title
+        targets = tuple(row[column] for row in sample.targets)
+        predictions = tuple(row[column] for row in sample.predictions)
+        if sample.kind == "regression":
+            both = [row[column] for one in group for row in one.targets]
+            panels.append(_points(targets, predictions, both, named, note, role_of(record, sample.source)))
+        else:
+            names = class_names(record, 2) if sample.n_columns == 1 else ("0", "1")
+            chosen = [value if math.isnan(value) else float(value >= THRESHOLD) for value in predictions]
+            panels.append(_grid(targets, chosen, names, (named, note, role_of(record, sample.source))))
+    return panels
+
+
+def class_names(record: RunRecord, n_classes: int) -> tuple[str, ...]:
+    """Names of the classes of an output; their numbers where they have none."""
+    names = record.circumstances.class_names
+    return names if len(names) == n_classes else tuple(str(index) for index in range(n_classes))
+
+
+def _points(
+    targets: tuple[float, ...], predictions: tuple[float, ...], both: Sequence[float], title: str, note: str, role: str
+) -> Plot:
+    x = axis_of("target", both)
+    y = axis_of("prediction", [*both, *predictions])
+    return Plot(title, note, x, _same_if_close(x, y), (Dots(targets, predictions, role),), has_diagonal=True)
+
+
+def _same_if_close(x: Axis, y: Axis) -> Axis:
+    """The vertical axis with the limits of the horizontal one where the predictions lie within these."""
+    return Axis(y.label, x.low, x.high) if x.low <= y.low and y.high <= x.high else y
+
+
+def _grid(
+    targets: Sequence[float], predictions: Sequence[float], names: Sequence[str], words: tuple[str, str, str]
+) -> Grid:
+    pairs = collections.Counter(zip(targets, predictions, strict=True))
+    unknown = sum(amount for (_, predicted), amount in pairs.items() if math.isnan(predicted))
+    kept = _kept(pairs, len(names))
+    labels = [names[index] for index in kept]
+    groups: list[set[float]] = [{float(index)} for index in kept]
+    if len(kept) < len(names):
+        labels.append(f"other ({len(names) - len(kept)})")
+        groups.append({float(index) for index in range(len(names)) if index not in kept})
+    counts = tuple(
+        tuple(sum(pairs[target, predicted] for target in wanted for predicted in given) for given in groups)
+        for wanted in groups
+    )
+    title, note, role = words
+    return Grid(title, f"{note}; {unknown} not finite" if unknown else note, tuple(labels), counts, role)
+
+
+def _kept(pairs: "collections.Counter[tuple[float, float]]", n_classes: int) -> list[int]:
+    """The classes with a row of their own: all, or the most common ones."""
+    if n_classes <= MOST_CLASSES:
+        return list(range(n_classes))
+    common = collections.Counter[float]()
+    for (target, _), amount in pairs.items():
+        common[target] += amount
+    found = [int(target) for target, _ in common.most_common(MOST_CLASSES - 1)]
+    rest = [index for index in range(n_classes) if index not in found]
+    return sorted([*found, *rest][: MOST_CLASSES - 1])
