@@ -34,7 +34,13 @@ LAYERS = (
     {"assess", "class_outputs"},
     {"report.traces", "prediction_samples"},
     {"held_out"},
-    {"report.records", "report.text", "report.report", "report"},
+    {
+        *("report.records", "report.numbers", "report.saving", "report.text"),
+        *("report.figures.marks", "report.figures.roles", "report.figures.predictions", "report.figures.roc"),
+        *("report.figures.progress", "report.figures.losses", "report.figures.ladder", "report.figures.references"),
+        *("report.figures.layers", "report.figures.features", "report.figures.time_spent", "report.figures"),
+        *("report.svg", "report.plots", "report.html", "report.report", "report"),
+    },
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},
     {"causes.training_causes", "causes"},
@@ -75,7 +81,8 @@ CONFINED = {
     "autokeras": ("benchmarks/autokeras_search.py",),
     # References are its learners, and the estimators are built on its base classes.
     "sklearn": ("autofix/references.py", "autofix/estimators.py", "benchmarks/"),
-    "matplotlib": ("benchmarks/",),
+    "matplotlib": ("autofix/report/plots.py", "benchmarks/"),
+    "jinja2": ("autofix/report/html.py",),
     "click": ("autofix/cli/", "benchmarks/bench"),
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
     "pyarrow": ("autofix/jobs/tables.py",),
@@ -83,7 +90,10 @@ CONFINED = {
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 
-CONFINED_TYPES = {"keras_tuner": ("autofix/strategy.py", "strategies/")}
+CONFINED_TYPES = {
+    "keras_tuner": ("autofix/strategy.py", "strategies/"),
+    "matplotlib": ("autofix/report/report.py",),
+}
 """Further places that may import them under `if TYPE_CHECKING:`."""
 
 

@@ -2,14 +2,20 @@
 
 import dataclasses
 import json
-from typing import Any, Self
+import os
+import pathlib
+from typing import TYPE_CHECKING, Any, Self
 
 from autofix.assess import Assessment
 from autofix.errors import ArgumentError
 from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
+from autofix.report.saving import write_text
 from autofix.report.text import headline, render
 from autofix.strict_json import decoded, encoded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -111,6 +117,55 @@ class Report:
     def left_out(self) -> dict[str, str]:
         """Why strategies could not be used, by name."""
         return self.record.left_out
+
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Writes the report to a file, and returns its path.
+
+        Args:
+            path: Ending in `.html` for a self-contained page, `.json` for all there is as data, `.txt` for the text
+                that `print` shows. A file that is there already is replaced as a whole.
+
+        Raises:
+            ArgumentError: It ends in something else.
+        """
+        target = pathlib.Path(path)
+        writers = {".html": self.to_html, ".json": lambda: self.to_json(indent=2) + "\n", ".txt": lambda: f"{self}\n"}
+        if target.suffix not in writers:
+            raise ArgumentError(
+                f"A report cannot be written to such a file. Expected a name that ends in one of {list(writers)}. "
+                f"Received: path={str(path)!r}. Choose one of these endings."
+            )
+        write_text(target, writers[target.suffix]())
+        return target
+
+    def to_html(self) -> str:
+        """The report as a self-contained HTML page: light and dark, printable, without scripts."""
+        from autofix.report import html  # with its templates it takes longer to load than all the rest
+
+        return html.page(self.record)
+
+    def plot(self, kind: str) -> "Figure":
+        """A figure of the report as matplotlib draws it. The state of pyplot is left alone.
+
+        Args:
+            kind: `"predictions"`, `"roc"`, `"progress"`, `"losses"`, `"trials"`, `"references"`, `"layers"`,
+                `"features"` or `"time"`.
+
+        Raises:
+            ArgumentError: There is no such kind, or this run has nothing to show in it.
+        """
+        from autofix.report.figures import picture
+
+        found = picture(self.record, kind)
+        from autofix.report.plots import figure  # matplotlib takes a quarter of a second to import
+
+        return figure(found)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from autofix.report import html
+
+        return html.fragment(self.record)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as strict JSON values: NaN and infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`."""

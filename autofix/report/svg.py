@@ -214,8 +214,7 @@ def _n(value: float) -> str:
 def _tick(value: float) -> str:
     """A number beside an axis."""
     text = f"{value:,.10g}"
-    return (
-        text.replace("-", "−")
-        if len(text) <= MOST_TICK_CHARACTERS
-        else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")
-    )
+    if len(text) <= MOST_TICK_CHARACTERS:
+        return text
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"

@@ -15,19 +15,16 @@ LOG_FROM = 20.0
 
 def draw(record: RunRecord) -> Picture | None:
     """The figure, or None where fewer than two epochs were trained."""
-    own, repaired = record.own.losses, record.repaired.losses if record.repaired is not None else LossCurve()
+    own, role = record.own.losses, own_role(record)
+    repaired = record.repaired.losses if record.repaired is not None else LossCurve()
     if max(len(own.epochs), len(repaired.epochs)) < 2:
         return None
-    panels = [
-        panel
-        for name, label in (("loss", "Training loss"), ("val_loss", "Validation loss"))
-        if (panel := _panel(((own, own_role(record), ""), (repaired, "after", " with the fix")), name, label))
-        is not None
-    ]
-    legend = [
-        (own_role(record), "your training"),
-        *([("after", "the training with the fix")] if repaired.epochs else []),
-    ]
+    trainings = ((own, role, ""), (repaired, "after", " with the fix"))
+    found = [_panel(trainings, *names) for names in (("loss", "Training loss"), ("val_loss", "Validation loss"))]
+    panels = [panel for panel in found if panel is not None]
+    if not panels:
+        return None
+    legend = [(role, "your training"), *([("after", "the training with the fix")] if repaired.epochs else [])]
     caption = "As fit logged it."
     if record.recipe.departures:
         caption += " The fix changes what was asked for, so that the two curves need not compare."

@@ -1,9 +1,8 @@
 """Spread and skill by epoch, of the user's own training and of that with the fix."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from autofix.assess import Assessment
 from autofix.report.figures.marks import Axis, Curve, Picture, Plot
 from autofix.report.figures.roles import own_role
 from autofix.report.numbers import number
@@ -19,6 +18,9 @@ LOWEST_SKILL = -1.0
 LARGEST_SPREAD = 2.0
 """As for skill."""
 
+Training = tuple[Sequence[LookTrace], str, str]
+"""The looks at a training, its role, and what is said behind its numbers."""
+
 
 def draw(record: RunRecord) -> Picture | None:
     """The figure, or None without a look."""
@@ -27,11 +29,8 @@ def draw(record: RunRecord) -> Picture | None:
     if not own:
         return None
     n_outputs = len(own[0].heads)
-    panels = [
-        panel
-        for index in range(min(n_outputs, MOST_OUTPUTS))
-        for panel in _panels(own, repaired, index, n_outputs, own_role(record))
-    ]
+    trainings = [(own, own_role(record), ""), *([(repaired, "after", " with the fix")] if repaired else [])]
+    panels = [panel for index in range(min(n_outputs, MOST_OUTPUTS)) for panel in _panels(trainings, index, n_outputs)]
     legend = [(own_role(record), "your training"), *([("after", "the training with the fix")] if repaired else [])]
     return Picture("progress", "Spread and skill while training", _caption(record), tuple(panels), tuple(legend))
 
@@ -53,56 +52,29 @@ def _all_looks(record: RunRecord) -> Sequence[LookTrace]:
     return [*record.own.looks, *(record.repaired.looks if record.repaired is not None else ())]
 
 
-def _panels(
-    own: Sequence[LookTrace], repaired: Sequence[LookTrace], index: int, n_outputs: int, role: str
-) -> list[Plot]:
-    last = max(look.epoch for look in [*own, *repaired])
+def _panels(trainings: Sequence[Training], index: int, n_outputs: int) -> list[Plot]:
+    heads = [look.heads[index] for looks, _, _ in trainings for look in looks]
+    last = max(look.epoch for looks, _, _ in trainings for look in looks)
     epochs = Axis("epoch", 1.0, float(max(last, 2)), is_log=True)
-    name = f"{own[0].heads[index].output_name}: " if n_outputs > 1 else ""
-    spreads = [look.heads[index].spread for look in [*own, *repaired]]
-    highest = min(LARGEST_SPREAD, max([1.0, *(value for value in spreads if math.isfinite(value))]))
-    skills = [head for look in [*own, *repaired] for head in (look.heads[index].skill, look.heads[index].skill_lower)]
-    lowest = max(LOWEST_SKILL, min([0.0, *(value for value in skills if math.isfinite(value))]))
+    name = f"{heads[0].output_name}: " if n_outputs > 1 else ""
+    highest = min(LARGEST_SPREAD, max([1.0, *(head.spread for head in heads if math.isfinite(head.spread))]))
+    lowest = max(LOWEST_SKILL, min([0.0, *(head.skill_lower for head in heads if math.isfinite(head.skill_lower))]))
+    room = 0.05 * (1.0 - lowest)
+    spreads, skills = [], []
+    for looks, role, _ in trainings:
+        own = [look.heads[index] for look in looks]
+        at = tuple(float(look.epoch) for look in looks)
+        low, high = tuple(head.skill_lower for head in own), tuple(head.skill_upper for head in own)
+        spreads.append(Curve(at, tuple(head.spread for head in own), role, has_dots=True))
+        skills.append(Curve(at, tuple(head.skill for head in own), role, low, high, has_dots=True))
+    words = (_words(trainings, index, name) for name in ("spread", "skill"))
     return [
-        Plot(
-            f"{name}Spread",
-            _words(own, repaired, index, lambda head: head.spread),
-            epochs,
-            Axis("spread", 0.0, 1.05 * highest),
-            _curves([(own, role), (repaired, "after")], index, lambda head: (head.spread,)),
-            level=1.0,
-        ),
-        Plot(
-            f"{name}Skill",
-            _words(own, repaired, index, lambda head: head.skill),
-            epochs,
-            Axis("skill", lowest - 0.05 * (1.0 - lowest), 1.0 + 0.05 * (1.0 - lowest)),
-            _curves(
-                [(own, role), (repaired, "after")], index, lambda head: (head.skill, head.skill_lower, head.skill_upper)
-            ),
-            level=0.0,
-        ),
+        Plot(f"{name}Spread", next(words), epochs, Axis("spread", 0.0, 1.05 * highest), tuple(spreads), level=1.0),
+        Plot(f"{name}Skill", next(words), epochs, Axis("skill", lowest - room, 1.0 + room), tuple(skills), level=0.0),
     ]
 
 
-def _curves(
-    trainings: Sequence[tuple[Sequence[LookTrace], str]], index: int, values: Callable[[Assessment], tuple[float, ...]]
-) -> tuple[Curve, ...]:
-    curves = []
-    for looks, role in trainings:
-        if looks:
-            epochs = tuple(float(look.epoch) for look in looks)
-            columns = list(zip(*(values(look.heads[index]) for look in looks), strict=True))
-            curves.append(Curve(epochs, columns[0], role, *columns[1:], has_dots=True))
-    return tuple(curves)
-
-
-def _words(
-    own: Sequence[LookTrace], repaired: Sequence[LookTrace], index: int, value: Callable[[Assessment], float]
-) -> str:
-    parts = [
-        f"{number(value(looks[-1].heads[index]))} after epoch {looks[-1].epoch}{what}"
-        for looks, what in ((own, ""), (repaired, " with the fix"))
-        if looks
-    ]
-    return "; ".join(parts)
+def _words(trainings: Sequence[Training], index: int, name: str) -> str:
+    """The last value of each training."""
+    ends = ((looks[-1].heads[index], looks[-1].epoch, what) for looks, _, what in trainings)
+    return "; ".join(f"{number(getattr(head, name))} after epoch {epoch}{what}" for head, epoch, what in ends)

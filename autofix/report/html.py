@@ -1,0 +1,150 @@
+"""A run as HTML: a page of its own, or a part of a notebook. Needs no network and no script."""
+
+import functools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from autofix.assess import Assessment
+from autofix.report import svg
+from autofix.report.figures import FIGURES
+from autofix.report.figures.marks import Axis, Grid, Plot, Row, Rows, describe
+from autofix.report.figures.references import fix_trial
+from autofix.report.numbers import bounds, number
+from autofix.report.records import RunRecord, TrialRecord
+from autofix.report.text import headline
+from autofix.strict_json import encoded
+
+COMPACT = ("predictions", "progress")
+"""The figures that a notebook shows by itself."""
+
+MOST_TRIALS = 200
+"""Rows of the table of trials: the page stays below 500 kB."""
+
+MOST_JSON = 100_000
+"""Characters of the JSON of the recipe on the page: the statistics of many thousand features are for another file."""
+
+
+def page(record: RunRecord) -> str:
+    """The whole report as one self-contained HTML file.
+
+    Args:
+        record: Of the run.
+
+    Example:
+
+    >>> page(RunRecord("healthy")).splitlines()[0]
+    '<!DOCTYPE html>'
+    """
+    return _environment().get_template("page.html").render(**_content(record, list(FIGURES)), level=1, compact=False)
+
+
+def fragment(record: RunRecord) -> str:
+    """The verdict, the fix, the causes and the first figures, to stand in a notebook without changing its look.
+
+    Args:
+        record: Of the run.
+    """
+    template = _environment().get_template("fragment.html")
+    return template.render(**_content(record, COMPACT), level=2, compact=True)
+
+
+def _content(record: RunRecord, kinds: Sequence[str]) -> dict[str, Any]:
+    """What the templates show."""
+    control = next((trial for trial in record.trials if trial.status == "control"), None)
+    after = record.after or ()
+    recipe_json = json.dumps(encoded(record.recipe.to_dict()), indent=2, allow_nan=False)
+    if len(recipe_json) > MOST_JSON:
+        recipe_json = f"{recipe_json[:MOST_JSON]}\n... cut here; report.recipe.to_json() has it all"
+    return {
+        "record": record,
+        "circumstances": record.circumstances,
+        "headline": _sentence(headline(record).partition(": ")[2]),
+        "outputs": [(one, after[index] if index < len(after) else None) for index, one in enumerate(record.before)],
+        "columns": _columns(record),
+        "rows_in_words": _rows_in_words(record),
+        "control": control,
+        "fix": fix_trial(record),
+        "best": max(record.references, key=lambda one: one.skill, default=None),
+        "findings": [] if record.verdict == "healthy" else _in_order(record),
+        "pictures": [found for kind in kinds if (found := FIGURES[kind](record)) is not None],
+        "recipe_json": recipe_json,
+        **_shown_trials(record),
+    }
+
+
+def _shown_trials(record: RunRecord) -> dict[str, Any]:
+    """The trials of the table, and how many of how many they are."""
+    trials = record.trials[:MOST_TRIALS]
+    return {"trials": trials, "n_hidden": len(record.trials) - len(trials)}
+
+
+def _columns(record: RunRecord) -> tuple[str, str]:
+    own = f"your training, after epoch {record.before_epoch}"
+    looks = record.repaired.looks if record.repaired is not None else ()
+    return own, f"with the fix, after epoch {looks[-1].epoch}" if looks else "with the fix"
+
+
+def _rows_in_words(record: RunRecord) -> str:
+    if not record.before:
+        return ""
+    kind = record.circumstances.look_rows
+    return f"Looked at {record.before[0].n_samples:,} {kind + ' ' if kind else ''}rows."
+
+
+def _in_order(record: RunRecord) -> list[Any]:
+    """The causes that the fix treats first, each in the order of its confidence."""
+    return sorted(record.findings, key=lambda finding: finding.cause not in record.mattering)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _settings(trial: TrialRecord) -> str:
+    """The values that were proposed, in words."""
+    values = trial.values.items()
+    return ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values)
+
+
+def _bounds(one: Assessment | TrialRecord | Any) -> str:
+    return bounds(one.skill_lower, one.skill_upper)
+
+
+def _marks(entry: Row, panel: Rows) -> Markup:
+    return Markup(svg.row(entry, panel.axis, panel.levels))
+
+
+def _draw(panel: Plot) -> Markup:
+    return Markup(svg.plot(panel))
+
+
+def _scale(axis: Axis) -> Markup:
+    return Markup(svg.scale(axis))
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """The templates, every value in which is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autofix.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=number,
+        bounds=_bounds,
+        percent="{:.0%}".format,
+        settings=_settings,
+        words=describe,
+        draw=_draw,
+        marks=_marks,
+        scale=_scale,
+    )
+    environment.tests.update(plot=lambda panel: isinstance(panel, Plot), grid=lambda panel: isinstance(panel, Grid))
+    return environment
