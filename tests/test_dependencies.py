@@ -39,7 +39,7 @@ LAYERS = (
         *("report.figures.marks", "report.figures.roles", "report.figures.predictions", "report.figures.roc"),
         *("report.figures.progress", "report.figures.losses", "report.figures.ladder", "report.figures.references"),
         *("report.figures.layers", "report.figures.features", "report.figures.time_spent", "report.figures"),
-        *("report.svg", "report.plots", "report.html", "report.report", "report"),
+        *("report.svg", "report.plots", "report.html", "report.index", "report.report", "report"),
     },
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},

@@ -24,6 +24,9 @@ COMPACT = ("predictions", "progress")
 MOST_TRIALS = 200
 """Rows of the table of trials: the page stays below 500 kB."""
 
+DASH = "\N{EN DASH}"
+"""Stands where there is no number."""
+
 MOST_JSON = 100_000
 """Characters of the JSON of the recipe on the page: the statistics of many thousand features are for another file."""
 
@@ -39,7 +42,7 @@ def page(record: RunRecord) -> str:
     >>> page(RunRecord("healthy")).splitlines()[0]
     '<!DOCTYPE html>'
     """
-    return _environment().get_template("page.html").render(**_content(record, list(FIGURES)), level=1, compact=False)
+    return environment().get_template("page.html").render(**_content(record, list(FIGURES)), level=1, compact=False)
 
 
 def fragment(record: RunRecord) -> str:
@@ -48,7 +51,7 @@ def fragment(record: RunRecord) -> str:
     Args:
         record: Of the run.
     """
-    template = _environment().get_template("fragment.html")
+    template = environment().get_template("fragment.html")
     return template.render(**_content(record, COMPACT), level=2, compact=True)
 
 
@@ -83,9 +86,9 @@ def _shown_trials(record: RunRecord) -> dict[str, Any]:
 
 
 def _columns(record: RunRecord) -> tuple[str, str]:
-    own = f"your training, after epoch {record.before_epoch}"
+    own = f"your training (epoch {record.before_epoch})"
     looks = record.repaired.looks if record.repaired is not None else ()
-    return own, f"with the fix, after epoch {looks[-1].epoch}" if looks else "with the fix"
+    return own, f"with the fix (epoch {looks[-1].epoch})" if looks else "with the fix"
 
 
 def _rows_in_words(record: RunRecord) -> str:
@@ -127,7 +130,7 @@ def _scale(axis: Axis) -> Markup:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """The templates, every value in which is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("autofix.report", "templates"),
@@ -145,6 +148,8 @@ def _environment() -> jinja2.Environment:
         draw=_draw,
         marks=_marks,
         scale=_scale,
+        as_drawn=Markup,
+        number_or_dash=lambda value: DASH if value != value else number(value),
     )
     environment.tests.update(plot=lambda panel: isinstance(panel, Plot), grid=lambda panel: isinstance(panel, Grid))
     return environment

@@ -107,7 +107,8 @@ def sparkline(values: Sequence[float], role: str, words: str, low: float, high: 
     line = _path(points)
     return (
         f'<svg class="spark" viewBox="0 0 80 24" role="img" aria-label="{html.escape(words)}">'
-        f'<title>{html.escape(words)}</title><path class="level" d="M4 {_n(21.0 - 18.0 * axis.place(0.0))}H76"/>'
+        f"<title>{html.escape(words)}</title>"
+        f'<path class="level" d="M4 {_n(21.0 - 18.0 * axis.place(0.0))}H76"/>'
         f'<path class="line {role}" d="{line}"/>{dot}</svg>'
     )
 

@@ -24,8 +24,8 @@ FIGURES = {
     "losses": losses.draw,
     "trials": ladder.draw,
     "references": references.draw,
-    "layers": layers.draw,
     "features": features.draw,
+    "layers": layers.draw,
     "time": time_spent.draw,
 }
 """What computes each kind of figure, in the order of the page."""

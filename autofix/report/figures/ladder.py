@@ -82,11 +82,20 @@ def _role(trial: TrialRecord) -> str:
 
 
 def _row(rung: Rung, lowest: float) -> Row:
-    best = best_of(rung.trials)
-    note = count(len(rung.trials), "trial")
-    note += "" if best is None else f", best {number(best.skill)} {bounds(best.skill_lower, best.skill_upper)}"
     order = sorted(rung.trials, key=_is_after)
+    note = f"{count(len(rung.trials), 'trial')}, {_outcome(rung.trials)}"
     return Row(rung.label, note, tuple(_mark(trial, lowest) for trial in order))
+
+
+def _outcome(trials: Sequence[TrialRecord]) -> str:
+    if all(trial.status in MINIMISING for trial in trials):
+        kept = [trial for trial in trials if trial.status == "minimal"]
+        smallest = min(kept, key=lambda trial: len(trial.recipe), default=None)
+        return "none as good" if smallest is None else f"{' + '.join(smallest.recipe.strategies)} is as good"
+    best = best_of(trials)
+    if best is None:
+        return "no skill to measure"
+    return f"best {number(best.skill)} {bounds(best.skill_lower, best.skill_upper)}"
 
 
 def _is_after(trial: TrialRecord) -> bool:

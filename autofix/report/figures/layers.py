@@ -38,7 +38,7 @@ def draw(record: RunRecord) -> Picture | None:
     found = [
         _rows("Dead units", "the same value for every row", "dead_share", shares, layers, _percent),
         _rows("Saturated values", "at an end of their activation", "saturated_share", shares, layers, _percent),
-        _rows("Gradients", "logarithmic", "gradient", gradients, layers, size),
+        _rows("Gradients", "on a logarithmic scale", "gradient", gradients, layers, size),
     ]
     panels = tuple(rows for rows in found if rows is not None)
     if not panels:

@@ -8,6 +8,9 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
+FEWEST_TICKS = 3
+"""A logarithmic axis that is too short for so many round values is marked like a linear one."""
+
 ROLES = ("before", "after", "reference", "other")
 """What a mark stands for, which decides its colour: the user's own training, that with the fix, a reference learner,
 and whatever else was tried."""
@@ -68,6 +71,8 @@ def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         found = [float(f"{factor * 10.0**power:.12g}") for power in powers for factor in factors]
         inside = [value for value in found if low * (1.0 - 1e-9) <= value <= high * (1.0 + 1e-9)]
+        if len(inside) < FEWEST_TICKS:
+            return _ticks(low, high, most)
         if len(inside) <= most:
             return tuple(inside)
     return tuple(inside[:: math.ceil(len(inside) / most)])
@@ -89,7 +94,7 @@ def axis_of(label: str, values: Iterable[float], *, is_log: bool = False, paddin
     if is_log:
         room = max((high / low) ** padding, 1.2)
         return Axis(label, low / room, high * room, True)
-    room = padding * (high - low) or 0.5 * abs(high) or 0.5
+    room = padding * (high - low) if high > low else 0.5 * abs(high) or 0.5
     return Axis(label, low - room, high + room)
 
 

@@ -23,7 +23,7 @@ THRESHOLD = 0.5
 """Probability from which a class counts as predicted."""
 
 ROWS = {
-    "control": "on held-out rows, in the trials",
+    "control": "on held-out rows, after training on others",
     "look": "at the last look at the training",
 }
 

@@ -5,7 +5,7 @@ from autofix.report.records import RunRecord
 
 PARTS = {
     "looks": "looking at your training",
-    "watch": "your training, until it was suspected",
+    "watch": "your training, until it looked wrong",
     "references": "reference learners",
     "evidence": "measuring the network",
     "trials": "trials",
