@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from autofix.report import svg
 from autofix.report.html import environment
+from autofix.report.numbers import count
 from autofix.report.records import VERDICTS, RunRecord
 
 LOWEST_SKILL, HIGHEST_SKILL = -1.0, 1.0
@@ -108,15 +109,13 @@ def render(entries: Sequence[Entry], title: str = "autofix: batch") -> str:
     )
 
 
-def _curves(entry: Entry) -> list[str]:
-    """The skill while training, as small pictures."""
+def _curves(entry: Entry) -> str:
+    """The skill while training, as a small picture; empty where there was no look."""
     own = "after" if entry.verdict == "healthy" else "before"
-    pairs = ((entry.skills, own, "of the training"), (entry.skills_after, "after", "of the training with the fix"))
-    return [
-        svg.sparkline(values, role, f"Skill {what} at {len(values)} looks", LOWEST_SKILL, HIGHEST_SKILL)
-        for values, role, what in pairs
-        if values
-    ]
+    curves = [(values, role) for values, role in ((entry.skills, own), (entry.skills_after, "after")) if values]
+    words = f"skill at {count(len(entry.skills), 'look')} at the training"
+    words += f", and at {count(len(entry.skills_after), 'look')} at that with the fix" if entry.skills_after else ""
+    return svg.sparkline(curves, words, LOWEST_SKILL, HIGHEST_SKILL) if curves else ""
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -89,27 +89,26 @@ def scale(axis: Axis) -> str:
     return f'<svg class="marks" viewBox="0 0 {WIDTH} 36" aria-hidden="true">{"".join(pieces)}{label}</svg>'
 
 
-def sparkline(values: Sequence[float], role: str, words: str, low: float, high: float) -> str:
-    """A small curve without axes.
+def sparkline(curves: Sequence[tuple[Sequence[float], str]], words: str, low: float, high: float) -> str:
+    """Small curves without axes, each over the whole width.
 
     Args:
-        values: Evenly spaced. Those that are not finite break the curve.
-        role: As for marks.
-        words: What it shows, for those who do not see it.
+        curves: Pairs of values, evenly spaced, and a role. Values that are not finite break the curve.
+        words: What they show, for those who do not see it.
         low: At the bottom.
         high: At the top.
     """
     axis = Axis("", low, high)
-    step = 72.0 / max(1, len(values) - 1)
-    points = [(4.0 + index * step, 21.0 - 18.0 * _clipped(axis.place(value))) for index, value in enumerate(values)]
-    last = points[-1] if values and math.isfinite(values[-1]) else None
-    dot = f'<circle class="dot {role}" cx="{_n(last[0])}" cy="{_n(last[1])}" r="2.5"/>' if last else ""
-    line = _path(points)
+    pieces = [f'<path class="level" d="M4 {_n(21.0 - 18.0 * axis.place(0.0))}H96"/>'] if _has(axis, 0.0) else []
+    for values, role in curves:
+        step = 92.0 / max(1, len(values) - 1)
+        points = [(4.0 + index * step, 21.0 - 18.0 * _clipped(axis.place(value))) for index, value in enumerate(values)]
+        pieces.append(f'<path class="line {role}" d="{_path(points)}"/>')
+        if points and _is_finite(points[-1]):
+            pieces.append(f'<circle class="dot {role}" cx="{_n(points[-1][0])}" cy="{_n(points[-1][1])}" r="2.5"/>')
     return (
-        f'<svg class="spark" viewBox="0 0 80 24" role="img" aria-label="{html.escape(words)}">'
-        f"<title>{html.escape(words)}</title>"
-        f'<path class="level" d="M4 {_n(21.0 - 18.0 * axis.place(0.0))}H76"/>'
-        f'<path class="line {role}" d="{line}"/>{dot}</svg>'
+        f'<svg class="spark" viewBox="0 0 100 24" role="img" aria-label="{html.escape(words)}">'
+        f"<title>{html.escape(words)}</title>{''.join(pieces)}</svg>"
     )
 
 
