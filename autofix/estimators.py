@@ -21,6 +21,7 @@ from autofix.class_outputs import class_probabilities, class_scores, class_targe
 from autofix.default_network import default_network
 from autofix.errors import ArgumentError, DataError, ModelError
 from autofix.fitting import fit
+from autofix.report import Report
 from autofix.state import preserved_randomness
 
 DEFAULT_EPOCHS = 100
@@ -139,8 +140,12 @@ class _AutofixEstimator(BaseEstimator):
             history = fit(model, x, targets, **{"seed": seed, **options, "sample_weight": weights})
         self.model_ = model
         self.history_ = history.history
-        self.report_ = history.report
+        self.report_ = self._named(history.report)
         return self
+
+    def _named(self, report: Report) -> Report:
+        """The report in the user's own terms."""
+        return report
 
     _y_checks: ClassVar[dict[str, Any]] = {}
     """How scikit-learn checks the targets."""
@@ -268,6 +273,9 @@ class AutofixClassifier(ClassifierMixin, _AutofixEstimator):
                 f"Received: classes={self.classes_.tolist()}. Add rows of another class."
             )
         return self._encoded(y)
+
+    def _named(self, report: Report) -> Report:
+        return report.with_class_names(self.classes_)
 
     def _encoded(self, y: Any) -> np.ndarray:
         return np.asarray(LabelEncoder().fit(self.classes_).transform(y))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from autofix.assess import Assessment
@@ -117,6 +118,15 @@ class Report:
     def left_out(self) -> dict[str, str]:
         """Why strategies could not be used, by name."""
         return self.record.left_out
+
+    def with_class_names(self, names: Iterable[Any]) -> Self:
+        """The same report with names for the classes, for its figures.
+
+        Args:
+            names: In the order of the class numbers.
+        """
+        circumstances = dataclasses.replace(self.record.circumstances, class_names=tuple(map(str, names)))
+        return dataclasses.replace(self, record=dataclasses.replace(self.record, circumstances=circumstances))
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Writes the report to a file, and returns its path.

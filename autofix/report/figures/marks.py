@@ -19,6 +19,13 @@ PADDING = 0.05
 """Share of an axis that is left free at both ends."""
 
 
+LARGEST = 1e100
+"""Numbers beyond this are left out as infinite ones are: the ends of their axis might be."""
+
+NARROWEST = 1e-6
+"""Of an axis, its width relative to its numbers: float32 tells no more apart."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """A labelled axis.
@@ -79,7 +86,7 @@ def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
 
 
 def axis_of(label: str, values: Iterable[float], *, is_log: bool = False, padding: float = PADDING) -> Axis:
-    """An axis that holds all the values that are finite; from 0 to 1 without any.
+    """An axis that holds all the values that are finite, up to `LARGEST`; from 0 to 1 without any.
 
     Args:
         label: Of the axis.
@@ -87,14 +94,16 @@ def axis_of(label: str, values: Iterable[float], *, is_log: bool = False, paddin
         is_log: As in `Axis`.
         padding: Share of the axis to leave free at each end.
     """
-    shown = [value for value in values if math.isfinite(value) and (value > 0.0 or not is_log)]
+    smallest = 1.0 / LARGEST if is_log else -LARGEST
+    shown = [value for value in values if smallest <= value <= LARGEST]
     if not shown:
         return Axis(label, 0.1, 1.0, True) if is_log else Axis(label, 0.0, 1.0)
     low, high = min(shown), max(shown)
     if is_log:
         room = max((high / low) ** padding, 1.2)
         return Axis(label, low / room, high * room, True)
-    room = padding * (high - low) if high > low else 0.5 * abs(high) or 0.5
+    is_wide = high - low > NARROWEST * max(abs(low), abs(high))
+    room = padding * (high - low) if is_wide else 0.5 * abs(high) or 0.5
     return Axis(label, low - room, high + room)
 
 
