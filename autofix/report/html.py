@@ -24,6 +24,9 @@ COMPACT = ("predictions", "progress")
 MOST_TRIALS = 200
 """Rows of the table of trials: the page stays below 500 kB."""
 
+MOST_CHARACTERS = 300
+"""Of what is said of one trial, or of one strategy that was left out."""
+
 DASH = "\N{EN DASH}"
 """Stands where there is no number."""
 
@@ -110,7 +113,12 @@ def _sentence(text: str) -> str:
 def _settings(trial: TrialRecord) -> str:
     """The values that were proposed, in words."""
     values = trial.values.items()
-    return ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values)
+    words = (f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values)
+    return _clipped(", ".join(words))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
 def _bounds(one: Assessment | TrialRecord | Any) -> str:
@@ -144,6 +152,7 @@ def environment() -> jinja2.Environment:
         bounds=_bounds,
         percent="{:.0%}".format,
         settings=_settings,
+        clipped=_clipped,
         words=describe,
         draw=_draw,
         marks=_marks,

@@ -95,7 +95,7 @@ def render(entries: Sequence[Entry], title: str = "autofix: batch") -> str:
     rows = [
         {
             "entry": entry,
-            "href": urllib.parse.quote(entry.link),
+            "href": f"./{urllib.parse.quote(entry.link)}",  # whatever it holds, it leads to a file beside the page
             "causes": entry.causes[:MOST_CAUSES],
             "n_more": len(entry.causes[MOST_CAUSES:]),
             "curves": _curves(entry),
