@@ -10,7 +10,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help test sweep lint conformance compatibility demo venv clean
+.PHONY: help test sweep lint conformance compatibility images demo venv clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ conformance: $(INSTALLED)  ## run Keras' own tests with model.fit as it is and w
 
 compatibility: $(INSTALLED)  ## measure every kind of input, argument and model, and write docs/compatibility.md
 	$(BIN)/python -m tests.compatibility.document
+
+images: $(INSTALLED)  ## make the pictures of docs/images anew, with a Chromium
+	$(BIN)/python -m tests.report.images
 
 demo: $(INSTALLED)  ## watch autofix repair failing programs
 	$(BIN)/python -m autofix.benchmarks demo

@@ -69,8 +69,9 @@ def evidence(*layers: LayerProfile, means: tuple[float, ...] = (0.0, 500.0)) -> 
 
 def numbers(source: str, targets: tuple[float, ...], given: tuple[float, ...], **changes: Any) -> Predictions:
     """Predictions of a regression."""
-    rows = (tuple((value,) for value in column) for column in (targets, given))
-    return Predictions(assessment(n_samples=len(targets), **changes), "regression", *rows, source=source)
+    wanted, predicted = (tuple((value,) for value in column) for column in (targets, given))
+    seen = assessment(n_samples=len(targets), **changes)
+    return Predictions(seen, "regression", wanted, predicted, source=source)
 
 
 def repaired(**changes: Any) -> RunRecord:
