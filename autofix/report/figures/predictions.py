@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from autofix.report.figures.marks import Axis, Dots, Grid, Panel, Picture, Plot, axis_of
-from autofix.report.figures.roles import TITLES, role_of
+from autofix.report.figures.roles import legend_of, role_of, title_of
 from autofix.report.numbers import bounds, number
 from autofix.report.records import RunRecord
 from autofix.report.traces import Predictions
@@ -39,8 +39,8 @@ def draw(record: RunRecord) -> Picture | None:
         panels += [panel for one in samples for panel in _panels(one, samples, prefix, record)]
     if not panels:
         return None
-    roles = dict.fromkeys((role_of(record, one.source), TITLES[one.source]) for one in record.predictions)
-    return Picture("predictions", "Predictions against targets", _caption(record), tuple(panels), tuple(roles))
+    title = "Predictions against targets"
+    return Picture("predictions", title, _caption(record), tuple(panels), legend_of(record))
 
 
 def _caption(record: RunRecord) -> str:
@@ -59,7 +59,7 @@ def _caption(record: RunRecord) -> str:
 
 def _panels(sample: Predictions, group: Sequence[Predictions], prefix: str, record: RunRecord) -> list[Panel]:
     seen = sample.assessment
-    title = f"{prefix}{TITLES[sample.source]}"
+    title = f"{prefix}{title_of(record, sample.source)}"
     note = f"skill {number(seen.skill)} {bounds(seen.skill_lower, seen.skill_upper)}, spread {number(seen.spread)}"
     if not seen.is_finite:
         note = "predictions are not finite"

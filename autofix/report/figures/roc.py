@@ -6,7 +6,7 @@ import numpy as np
 
 from autofix.report.figures.marks import Axis, Curve, Picture, Plot
 from autofix.report.figures.predictions import MOST_COLUMNS, MOST_OUTPUTS
-from autofix.report.figures.roles import TITLES, role_of
+from autofix.report.figures.roles import legend_of, role_of, title_of
 from autofix.report.numbers import number
 from autofix.report.records import RunRecord
 from autofix.report.traces import Predictions
@@ -28,21 +28,21 @@ def draw(record: RunRecord) -> Picture | None:
             false, true, area = curve
             named = Curve(tuple(false), tuple(true), role_of(record, sample.source))
             by_column.setdefault((sample.assessment.output_name, column), []).append((sample, named, area))
-    panels = [_panel(name, column, found) for (name, column), found in list(by_column.items())[:MOST_OUTPUTS]]
+    panels = [_panel(record, name, column, found) for (name, column), found in list(by_column.items())[:MOST_OUTPUTS]]
     if not panels:
         return None
-    shown = dict.fromkeys((role_of(record, one.source), TITLES[one.source]) for one in record.predictions)
     caption = (
         "Share of the rows of class 1 that are found, over the share of the others that are taken for it, as the "
         "threshold falls. The area below is 1 for a perfect ranking and 0.5 by chance (dashed)."
     )
-    return Picture("roc", "Ranking of the two classes (ROC)", caption, tuple(panels), tuple(shown))
+    return Picture("roc", "Ranking of the two classes (ROC)", caption, tuple(panels), legend_of(record))
 
 
-def _panel(name: str, column: int, found: Sequence[tuple[Predictions, Curve, float]]) -> Plot:
+def _panel(record: RunRecord, name: str, column: int, found: Sequence[tuple[Predictions, Curve, float]]) -> Plot:
     wide = found[0][0].n_columns > 1
     title = f"{name}, value {column + 1}" if wide else name
-    note = "; ".join(f"{TITLES[sample.source].lower()}: area {number(area)}" for sample, _, area in found)
+    words = ((title_of(record, sample.source).lower(), area) for sample, _, area in found)
+    note = "; ".join(f"{what}: area {number(area)}" for what, area in words)
     x, y = Axis("false positives, share", 0.0, 1.0), Axis("true positives, share", 0.0, 1.0)
     return Plot(title, note, x, y, tuple(curve for _, curve, _ in found), has_diagonal=True)
 
