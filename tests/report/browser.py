@@ -1,6 +1,7 @@
 """A real browser, headless: Debian's or another Chromium of the machine."""
 
 import contextlib
+import itertools
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -9,13 +10,18 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What Chromium is called, by system."""
 
+FETCHED = pathlib.Path.home() / ".cache" / "ms-playwright"
+"""Where `playwright install chromium` puts its own."""
+
 DESKTOP, PHONE = (1200, 900), (390, 844)
 """Sizes of windows; the second is that of a common telephone."""
 
 
 def chromium() -> str | None:
     """The path of the browser, or None where there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    installed = (path for name in NAMES if (path := shutil.which(name)))
+    fetched = map(str, sorted(FETCHED.glob("chromium-*/chrome-linux*/chrome")))
+    return next(itertools.chain(installed, fetched), None)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from autofix.recipe import Recipe
 from autofix.report.figures.marks import Axis, Mark, Picture, Row, Rows
 from autofix.report.numbers import bounds, count, number
 from autofix.report.records import RunRecord, TrialRecord
@@ -11,6 +12,8 @@ from autofix.report.text import best_of, strategies_of
 
 LOWEST_SKILL = -0.5
 """Skill below this is off the scale: how much worse than a constant a trial is says little."""
+
+LEGEND = (("before", "your program"), ("other", "other trials"), ("after", "accepted, or the fix"))
 
 MINIMISING = ("minimal", "not minimal")
 """Statuses of trials that dropped remedies."""
@@ -55,36 +58,30 @@ def draw(record: RunRecord) -> Picture | None:
         return None
     skills = [trial.skill for trial in record.trials if math.isfinite(trial.skill)]
     lowest = max(LOWEST_SKILL, min([0.0, *skills]))
-    axis = Axis("held-out skill", lowest - 0.05, 1.03)
-    rows = tuple(_row(rung, lowest) for rung in rungs(record.trials))
     parts = ["Every trial is a dot, with the 95 % bounds of its skill on held-out rows."]
     if any(skill < lowest for skill in skills):
         parts.append(f"Trials below {number(lowest)} are drawn there; the lowest has {number(min(skills))}.")
-    blank = sum(not math.isfinite(trial.skill) for trial in record.trials)
-    if blank:
-        parts.append(f"{count(blank, 'trial')} without a finite skill left out.")
-    roles = dict.fromkeys(_role(trial) for trial in record.trials)
-    names = {"before": "your program", "after": "accepted, or as good and smaller", "other": "other trials"}
-    title = f"{count(len(record.trials), 'trial')} on {count(len(rows), 'rung')}"
-    return Picture(
-        "trials",
-        "What was tried",
-        " ".join(parts),
-        (Rows(title, "", axis, rows, levels=(0.0,)),),
-        tuple((role, names[role]) for role in ("before", "other", "after") if role in roles),
-    )
+    if n_blank := len(record.trials) - len(skills):
+        parts.append(f"{count(n_blank, 'trial')} without a finite skill left out.")
+    steps = rungs(record.trials)
+    rows = tuple(_row(rung, record.recipe, lowest) for rung in steps)
+    title = f"{count(len(record.trials), 'trial')} on {count(len(steps), 'rung')}"
+    panel = Rows(title, "", Axis("held-out skill", lowest - 0.05, 1.03), rows, levels=(0.0,))
+    roles = {_role(trial, record.recipe) for trial in record.trials}
+    legend = tuple((role, name) for role, name in LEGEND if role in roles)
+    return Picture("trials", "What was tried", " ".join(parts), (panel,), legend)
 
 
-def _role(trial: TrialRecord) -> str:
+def _role(trial: TrialRecord, fix: Recipe) -> str:
     if trial.status == "control":
         return "before"
-    return "after" if trial.status in ("accepted", "minimal") else "other"
+    return "after" if trial.status == "accepted" or (fix and trial.recipe == fix) else "other"
 
 
-def _row(rung: Rung, lowest: float) -> Row:
-    order = sorted(rung.trials, key=_is_after)
+def _row(rung: Rung, fix: Recipe, lowest: float) -> Row:
     note = f"{count(len(rung.trials), 'trial')}, {_outcome(rung.trials)}"
-    return Row(rung.label, note, tuple(_mark(trial, lowest) for trial in order))
+    marks = [_mark(trial, _role(trial, fix), lowest) for trial in rung.trials]
+    return Row(rung.label, note, tuple(sorted(marks, key=lambda mark: mark.role == "after")))  # drawn over the others
 
 
 def _outcome(trials: Sequence[TrialRecord]) -> str:
@@ -98,14 +95,7 @@ def _outcome(trials: Sequence[TrialRecord]) -> str:
     return f"best {number(best.skill)} {bounds(best.skill_lower, best.skill_upper)}"
 
 
-def _is_after(trial: TrialRecord) -> bool:
-    return _role(trial) == "after"
-
-
-def _mark(trial: TrialRecord, lowest: float) -> Mark:
-    return Mark(
-        max(trial.skill, lowest) if math.isfinite(trial.skill) else math.nan,
-        _role(trial),
-        max(trial.skill_lower, lowest),
-        max(trial.skill_upper, lowest),
-    )
+def _mark(trial: TrialRecord, role: str, lowest: float) -> Mark:
+    if not math.isfinite(trial.skill):
+        return Mark(math.nan, role)
+    return Mark(max(trial.skill, lowest), role, max(trial.skill_lower, lowest), max(trial.skill_upper, lowest))

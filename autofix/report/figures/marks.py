@@ -60,7 +60,7 @@ class Axis:
         >>> Axis("skill", 0.0, 1.0).ticks()
         (0.0, 0.25, 0.5, 0.75, 1.0)
         >>> Axis("epoch", 1.0, 100.0, is_log=True).ticks()
-        (1.0, 10.0, 100.0)
+        (1.0, 3.0, 10.0, 30.0, 100.0)
         """
         return _log_ticks(self.low, self.high, most) if self.is_log else _ticks(self.low, self.high, most)
 
