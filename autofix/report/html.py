@@ -89,9 +89,9 @@ def _shown_trials(record: RunRecord) -> dict[str, Any]:
 
 
 def _columns(record: RunRecord) -> tuple[str, str]:
-    own = f"your training (epoch {record.before_epoch})"
+    own = f"your training (epoch\N{NO-BREAK SPACE}{record.before_epoch})"
     looks = record.repaired.looks if record.repaired is not None else ()
-    return own, f"with the fix (epoch {looks[-1].epoch})" if looks else "with the fix"
+    return own, f"with the fix (epoch\N{NO-BREAK SPACE}{looks[-1].epoch})" if looks else "with the fix"
 
 
 def _rows_in_words(record: RunRecord) -> str:

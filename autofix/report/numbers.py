@@ -4,14 +4,16 @@ import math
 
 
 def number(value: float) -> str:
-    """Three decimals, three digits from a thousand on, and no sign on what rounds to zero.
+    """Three decimals, three digits from a thousand on, no sign on what rounds to zero, and words for what is no number.
 
     Example:
 
     >>> number(-0.0001), number(0.98765), number(123456.0), number(float("nan"))
-    ('0.000', '0.988', '1.23e+05', 'nan')
+    ('0.000', '0.988', '1.23e+05', 'not finite')
     """
-    if math.isfinite(value) and abs(value) >= 1000.0:
+    if not math.isfinite(value):
+        return "not finite"
+    if abs(value) >= 1000.0:
         return f"{value:.3g}"
     return f"{value:.3f}".replace("-0.000", "0.000")
 

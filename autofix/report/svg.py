@@ -13,7 +13,7 @@ from autofix.report.figures.marks import Axis, Curve, Dots, Plot, Row, describe
 WIDTH, HEIGHT = 340, 240
 """Of a plot, in the units of its text; about as wide as a telephone, so that text stays readable there."""
 
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 8, 38
+LEFT, RIGHT, TOP, BOTTOM = 64, 10, 8, 38
 """Margins of a plot."""
 
 ROW_HEIGHT = 14
@@ -214,7 +214,7 @@ def _n(value: float) -> str:
 def _tick(value: float) -> str:
     """A number beside an axis."""
     text = f"{value:,.10g}"
-    if len(text) <= MOST_TICK_CHARACTERS:
+    if len(text) <= MOST_TICK_CHARACTERS and "e" not in text:
         return text
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     return f"{mantissa}e{int(exponent)}"

@@ -70,9 +70,36 @@ def test_predictions_share_the_axis_of_the_targets_where_they_lie_on_it():
 
 def test_predictions_that_are_not_finite_are_said_to_be():
     lost = made.numbers("control", (0.0, 1.0), (math.nan, math.nan), is_finite=False)
-    panel = picture(made.repaired(predictions=(lost,)), "predictions").panels[0]
+    found = made.numbers("fix", (0.0, 1.0), (0.1, 0.9))
+    panel, _ = picture(made.repaired(predictions=(lost, found)), "predictions").panels
     assert panel.note == "predictions are not finite"
     assert all(math.isfinite(limit) for limit in (panel.y.low, panel.y.high))
+
+
+def test_where_nothing_is_finite_there_is_nothing_to_draw():
+    nan = {"skill": math.nan, "skill_lower": math.nan, "skill_upper": math.nan, "is_finite": False}
+    record = made.repaired(
+        predictions=(made.numbers("control", (0.0, 1.0), (math.nan, math.nan), **nan),),
+        own=Trace((made.look(1, spread=math.nan, **nan),), LossCurve((1, 2), (math.nan, math.nan))),
+        repaired=None,
+        trials=(TrialRecord(0, Recipe(), {}, math.nan, math.nan, math.nan, math.nan, 0.3, "control"),),
+    )
+    assert not {"predictions", "progress", "losses", "trials"} & set(kinds(record))
+
+
+def test_the_values_of_an_output_stand_in_pairs_of_before_and_after():
+    rows = ((0.0, 1.0), (1.0, 0.0))
+    samples = [
+        dataclasses.replace(sample, kind="multilabel", targets=rows, predictions=rows, n_columns=2)
+        for sample in made.repaired().predictions
+    ]
+    panels = picture(made.repaired(predictions=tuple(samples)), "predictions").panels
+    assert [panel.title for panel in panels] == [
+        "Your program, unchanged, value 1",
+        "With the fix, value 1",
+        "Your program, unchanged, value 2",
+        "With the fix, value 2",
+    ]
 
 
 def test_a_confusion_matrix_counts_targets_by_row_and_predictions_by_column():

@@ -174,7 +174,7 @@ def test_every_trial_is_in_the_table_with_its_numbers():
     table = reading.read(page(record)).one("table", data_part="trials")
     assert [cells(row) for row in table.one("tbody").all("tr")] == [
         ["0", "none: your program", "-3.500 [-4.000, -3.000]", "0.010", "0.30", "control"],
-        ["1", "lower_learning_rate factor=0.1", "not finite", "nan", "0.10", "failed It broke."],
+        ["1", "lower_learning_rate factor=0.1", "not finite", "not finite", "0.10", "failed It broke."],
         ["1", "lower_learning_rate factor=0.01", "0.963 [0.950, 0.978]", "0.980", "0.20", "accepted"],
     ]
 

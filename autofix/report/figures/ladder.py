@@ -53,10 +53,10 @@ def rungs(trials: Sequence[TrialRecord]) -> list[Rung]:
 
 
 def draw(record: RunRecord) -> Picture | None:
-    """The figure, or None where nothing was tried."""
-    if not record.trials:
-        return None
+    """The figure, or None where nothing was tried, or nothing with a finite skill."""
     skills = [trial.skill for trial in record.trials if math.isfinite(trial.skill)]
+    if not skills:
+        return None
     lowest = max(LOWEST_SKILL, min([0.0, *skills]))
     parts = ["Every trial is a dot, with the 95 % bounds of its skill on held-out rows."]
     if any(skill < lowest for skill in skills):

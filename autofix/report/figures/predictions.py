@@ -30,15 +30,16 @@ ROWS = {
 
 def draw(record: RunRecord) -> Picture | None:
     """The figure, or None where no predictions were kept."""
+    if not any(_is_drawable(sample) for sample in record.predictions):
+        return None
     by_output: dict[str, list[Predictions]] = {}
     for sample in record.predictions:
         by_output.setdefault(sample.assessment.output_name, []).append(sample)
     panels: list[Panel] = []
     for name, samples in list(by_output.items())[:MOST_OUTPUTS]:
         prefix = f"{name}: " if len(by_output) > 1 else ""
-        panels += [panel for one in samples for panel in _panels(one, samples, prefix, record)]
-    if not panels:
-        return None
+        for column in range(min(MOST_COLUMNS, *(len(one.targets[0]) for one in samples))):
+            panels += [_panel(one, samples, column, prefix, record) for one in samples]
     title = "Predictions against targets"
     return Picture("predictions", title, _caption(record), tuple(panels), legend_of(record))
 
@@ -54,32 +55,40 @@ def _caption(record: RunRecord) -> str:
         parts.append("On the dashed line a prediction equals its target.")
     if kinds - {"regression"}:
         parts.append("Counts on the diagonal are right.")
+    n_outputs = len({sample.assessment.output_name for sample in record.predictions})
+    if n_outputs > MOST_OUTPUTS:
+        parts.append(f"{MOST_OUTPUTS} of {n_outputs} outputs are shown.")
+    most = max(sample.n_columns for sample in record.predictions)
+    if most > MOST_COLUMNS:
+        parts.append(f"Of up to {most:,} values of an output {MOST_COLUMNS} are shown.")
     return " ".join(parts)
 
 
-def _panels(sample: Predictions, group: Sequence[Predictions], prefix: str, record: RunRecord) -> list[Panel]:
-    seen = sample.assessment
+def _is_drawable(sample: Predictions) -> bool:
+    """Whether any prediction is a finite number."""
+    return any(math.isfinite(value) for row in sample.predictions for value in row)
+
+
+def _panel(sample: Predictions, group: Sequence[Predictions], column: int, prefix: str, record: RunRecord) -> Panel:
+    seen, role = sample.assessment, role_of(record, sample.source)
     title = f"{prefix}{title_of(record, sample.source)}"
+    if sample.n_columns > 1:
+        title += f", value {column + 1}"
     note = f"skill {number(seen.skill)} {bounds(seen.skill_lower, seen.skill_upper)}, spread {number(seen.spread)}"
+    if sample.n_columns > 1:
+        note = f"all values: {note}"
     if not seen.is_finite:
         note = "predictions are not finite"
+    targets = tuple(row[column] for row in sample.targets)
+    predictions = tuple(row[column] for row in sample.predictions)
+    if sample.kind == "regression":
+        both = [row[column] for one in group for row in one.targets]
+        return _points(targets, predictions, both, title, note, role)
     if sample.kind == "multiclass":
-        names = class_names(record, sample.n_classes)
-        chosen = [row[0] for row in sample.predictions]
-        return [_grid([row[0] for row in sample.targets], chosen, names, (title, note, role_of(record, sample.source)))]
-    panels: list[Panel] = []
-    for column in range(min(len(sample.targets[0]), MOST_COLUMNS)):
-        named = f"{title}, value {column + 1}" if sample.n_columns > 1 else title
-        targets = tuple(row[column] for row in sample.targets)
-        predictions = tuple(row[column] for row in sample.predictions)
-        if sample.kind == "regression":
-            both = [row[column] for one in group for row in one.targets]
-            panels.append(_points(targets, predictions, both, named, note, role_of(record, sample.source)))
-        else:
-            names = class_names(record, 2) if sample.n_columns == 1 else ("0", "1")
-            chosen = [value if math.isnan(value) else float(value >= THRESHOLD) for value in predictions]
-            panels.append(_grid(targets, chosen, names, (named, note, role_of(record, sample.source))))
-    return panels
+        return _grid(targets, predictions, class_names(record, sample.n_classes), (title, note, role))
+    names = class_names(record, 2) if sample.n_columns == 1 else ("0", "1")
+    chosen = [value if math.isnan(value) else float(value >= THRESHOLD) for value in predictions]
+    return _grid(targets, chosen, names, (title, note, role))
 
 
 def class_names(record: RunRecord, n_classes: int) -> tuple[str, ...]:

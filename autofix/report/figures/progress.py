@@ -26,30 +26,33 @@ def draw(record: RunRecord) -> Picture | None:
     """The figure, or None without a look."""
     own = [look for look in record.own.looks if look.heads]
     repaired = [look for look in record.repaired.looks if look.heads] if record.repaired is not None else []
-    if not own:
+    skills = [head.skill for look in [*own, *repaired] for head in look.heads if math.isfinite(head.skill)]
+    if not own or not skills:
         return None
-    n_outputs = len(own[0].heads)
+    n_outputs = min(len(look.heads) for look in [*own, *repaired])
     trainings = [(own, own_role(record), ""), *([(repaired, "after", " with the fix")] if repaired else [])]
     panels = [panel for index in range(min(n_outputs, MOST_OUTPUTS)) for panel in _panels(trainings, index, n_outputs)]
     legend = [(own_role(record), "your training"), *([("after", "the training with the fix")] if repaired else [])]
-    return Picture("progress", "Spread and skill while training", _caption(record), tuple(panels), tuple(legend))
+    return Picture(
+        "progress",
+        "Spread and skill while training",
+        _caption(record, own[-1], min(skills)),
+        tuple(panels),
+        tuple(legend),
+    )
 
 
-def _caption(record: RunRecord) -> str:
-    looked = record.own.looks[-1].heads[0].n_samples
+def _caption(record: RunRecord, last: LookTrace, lowest: float) -> str:
     rows = record.circumstances.look_rows
-    parts = [f"Looked at {looked:,} {rows} rows." if rows else f"Looked at {looked:,} rows."]
+    parts = [f"Looked at {last.heads[0].n_samples:,} {rows + ' ' if rows else ''}rows."]
     if record.repaired is not None:
-        parts.append(f"Those at your training end with the suspicion, after epoch {record.own.looks[-1].epoch}.")
+        parts.append(f"The looks at your training end with the suspicion, after epoch {last.epoch}.")
     parts.append("The band holds the 95 % bounds of the skill.")
-    skills = [head.skill for look in _all_looks(record) for head in look.heads]
-    if any(skill < LOWEST_SKILL for skill in skills):
-        parts.append(f"Skill below {LOWEST_SKILL:.0f} is off the scale; the lowest is {number(min(skills))}.")
+    if lowest < LOWEST_SKILL:
+        parts.append(f"Skill below {LOWEST_SKILL:.0f} is off the scale; the lowest is {number(lowest)}.")
+    if len(last.heads) > MOST_OUTPUTS:
+        parts.append(f"{MOST_OUTPUTS} of {len(last.heads)} outputs are shown.")
     return " ".join(parts)
-
-
-def _all_looks(record: RunRecord) -> Sequence[LookTrace]:
-    return [*record.own.looks, *(record.repaired.looks if record.repaired is not None else ())]
 
 
 def _panels(trainings: Sequence[Training], index: int, n_outputs: int) -> list[Plot]:
