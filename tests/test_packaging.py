@@ -55,3 +55,15 @@ def test_the_bare_folder_name_cannot_be_imported(folder, monkeypatch):
 def test_the_package_is_marked_as_typed():
     assert "py.typed" in PYPROJECT["tool"]["setuptools"]["package-data"]["autofix"]
     assert (ROOT / "autofix" / "py.typed").is_file()
+
+
+def test_every_file_beside_the_modules_is_in_the_wheel():
+    declared = PYPROJECT["tool"]["setuptools"]["package-data"]
+    expected = {
+        path
+        for package, patterns in declared.items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    found = {path for path in (ROOT / "autofix").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert found == expected

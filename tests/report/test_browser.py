@@ -39,14 +39,15 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["repaired", "binary", "classes", "overflowing", "index"])
-@pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
-def test_a_page_renders_without_errors_requests_and_sideways_scrolling(chromium, files, name, size):
-    with browser.shown(chromium, files[name], size) as (shown, problems):
+def test_a_page_renders_without_errors_requests_and_sideways_scrolling(chromium, files, name):
+    with browser.shown(chromium, files[name]) as (shown, problems):
+        for width, height in (browser.DESKTOP, browser.PHONE):
+            shown.set_viewport_size({"width": width, "height": height})
+            assert shown.evaluate("document.documentElement.scrollWidth") == width
+            assert shown.locator("h1").is_visible()
+            if name != "index":
+                assert shown.locator("svg.plot, table.confusion").first.bounding_box()["width"] > 100
         assert problems == []
-        assert shown.evaluate("document.documentElement.scrollWidth") == size[0]
-        assert shown.locator("h1").is_visible()
-        if name != "index":
-            assert shown.locator("svg.plot, table.confusion").first.bounding_box()["width"] > 100
 
 
 def test_a_page_follows_the_theme_of_the_reader(chromium, files):

@@ -250,7 +250,7 @@ def hostile_record(text: str) -> RunRecord:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.one_of(st.just(HOSTILE), st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)))
 def test_names_of_any_kind_stay_text(name):
     shape = [one.name for one in reading.read(page(hostile_record("x"))).walk()]

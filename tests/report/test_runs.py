@@ -17,6 +17,9 @@ from tests.report import reading
 
 RATE = next(program for program in PROGRAMS if program.name == "high_learning_rate")
 
+BUDGET_S = 120.0
+"""Enough for the same trials on a busy machine."""
+
 COST = 0.05
 """Share of a run's wall time that its report may take."""
 
@@ -38,7 +41,7 @@ def train_rate() -> Run:
     x, y = RATE.make_data(TRAINING_ROWS, np.random.default_rng(0))
     keras.utils.set_random_seed(0)
     model = RATE.build()
-    history = autofix.fit(model, x, y, epochs=RATE.epochs, verbose=0)
+    history = autofix.fit(model, x, y, epochs=RATE.epochs, verbose=0, budget_s=BUDGET_S)
     return Run(model, x, y, history.history, history.report)
 
 
@@ -50,7 +53,7 @@ def train_classes() -> Run:
 
     x = np.random.default_rng(0).normal(size=(200, 2))
     y = np.where(x[:, 0] > 0.0, "yes", "no")
-    estimator = autofix.AutofixClassifier(build, epochs=30, verbose=0, random_state=0).fit(x, y)
+    estimator = autofix.AutofixClassifier(build, epochs=30, verbose=0, random_state=0).fit(x, y, budget_s=BUDGET_S)
     return Run(estimator.model_, x, y, estimator.history_, estimator.report_)
 
 
@@ -175,6 +178,7 @@ def test_the_circumstances_are_those_of_the_call(rate):
         "y": "ndarray of shape (100,)",
         "epochs": "100",
         "verbose": "0",
+        "budget_s": "120.0",
     }
     assert (told.seed, told.look_rows) == (0, "training")
 
