@@ -1,5 +1,6 @@
 """Figures as matplotlib draws them, for notebooks and papers. The only place that imports it."""
 
+import io
 import math
 from typing import Any
 
@@ -16,11 +17,22 @@ LINE = "#9a9fa8"
 PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.4
 """Inches."""
 
+NOTEBOOK_DPI = 100
+
 ROW_HEIGHT = 0.32
 """Inches a row of a list takes."""
 
 
-def figure(picture: Picture) -> Figure:
+class NotebookFigure(Figure):
+    """A figure that a notebook shows though pyplot, which would see to that, is not imported."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=NOTEBOOK_DPI)
+        return buffer.getvalue()
+
+
+def figure(picture: Picture) -> NotebookFigure:
     """The figure. It belongs to nobody: pyplot, if the user has it, is left as it is.
 
     Args:
@@ -29,7 +41,7 @@ def figure(picture: Picture) -> Figure:
     panels = picture.panels
     rows = max((len(panel.rows) for panel in panels if isinstance(panel, Rows)), default=0)
     width = sum(1.6 * PANEL_WIDTH if isinstance(panel, Rows) else PANEL_WIDTH for panel in panels)
-    drawn = Figure(figsize=(width, max(PANEL_HEIGHT, 1.4 + ROW_HEIGHT * rows)), layout="constrained")
+    drawn = NotebookFigure(figsize=(width, max(PANEL_HEIGHT, 1.4 + ROW_HEIGHT * rows)), layout="constrained")
     every = drawn.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(every, panels, strict=True):
         title = "\n".join(part for part in (panel.title, panel.note) if part)

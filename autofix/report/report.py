@@ -136,16 +136,22 @@ class Report:
                 that `print` shows. A file that is there already is replaced as a whole.
 
         Raises:
-            ArgumentError: It ends in something else.
+            ArgumentError: It ends in something else, or its folder does not exist.
         """
         target = pathlib.Path(path)
         writers = {".html": self.to_html, ".json": lambda: self.to_json(indent=2) + "\n", ".txt": lambda: f"{self}\n"}
-        if target.suffix not in writers:
+        ending = target.suffix.lower()
+        if ending not in writers:
             raise ArgumentError(
                 f"A report cannot be written to such a file. Expected a name that ends in one of {list(writers)}. "
                 f"Received: path={str(path)!r}. Choose one of these endings."
             )
-        write_text(target, writers[target.suffix]())
+        if not target.parent.is_dir():
+            raise ArgumentError(
+                "There is no folder to write the report into. Expected a path in a folder that exists. "
+                f"Received: path={str(path)!r}. Make the folder first."
+            )
+        write_text(target, writers[ending]())
         return target
 
     def to_html(self) -> str:

@@ -17,7 +17,7 @@ def test_the_ending_of_the_name_says_what_is_written(tmp_path):
     report = Report(made.repaired())
     assert report.save(tmp_path / "report.html").read_text(encoding="utf-8") == page(report.record)
     assert Report.from_json(report.save(str(tmp_path / "report.json")).read_text(encoding="utf-8")) == report
-    assert report.save(tmp_path / "report.txt").read_text(encoding="utf-8") == f"{report}\n"
+    assert report.save(tmp_path / "report.TXT").read_text(encoding="utf-8") == f"{report}\n"
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", ".html"])
@@ -60,6 +60,15 @@ def test_a_figure_has_an_axes_for_every_panel(kind):
     assert len(figure.axes) == len(panels)
     for axes, panel in zip(figure.axes, panels, strict=True):
         assert axes.get_title(loc="left").startswith(panel.title)
+
+
+def test_a_notebook_shows_a_figure_as_a_picture():
+    assert Report(made.repaired()).plot("progress")._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ArgumentError, match="Make the folder first"):
+        Report(made.repaired()).save(tmp_path / "missing" / "report.html")
 
 
 def test_points_of_a_figure_are_those_of_the_record():
