@@ -247,9 +247,8 @@ class _Run:
             changes["epochs"] += self._initial_epoch
         arguments = self._source.repaired(changes)
         self._states.withhold_ends()  # until it is known that this training counts
-        follower = watch.follow()
-        history = self._plain_fit(arguments, follower)
-        return history, watch.look_at_repaired(follower.last_epoch, is_last=True)
+        history = self._plain_fit(arguments, watch.follow())
+        return history, watch.look_again()
 
     def _trace_repaired(self, history: keras.callbacks.History, watch: Watch) -> Trace:
         layers = () if watch.data is None else layer_health(self._model, watch.data)

@@ -34,7 +34,7 @@ class Follower(keras.callbacks.Callback):
         look: Looks, after the epoch that it is given.
     """
 
-    def __init__(self, look: Callable[[int], Look]) -> None:
+    def __init__(self, look: Callable[[int], None]) -> None:
         super().__init__()
         self._look = look
         self._first_epoch: int | None = None
@@ -195,19 +195,18 @@ class Watch(CollapseMonitor):
         self.watch_model()
         self._losses = [one.loss for one in self._sound]
         self.repaired_looks = []
-        return Follower(self.look_at_repaired)
+        self._follower = Follower(self._look_at_repaired)
+        return self._follower
 
-    def look_at_repaired(self, epoch: int, *, is_last: bool = False) -> Look:
-        """A look at the repaired model as it is now.
+    def look_again(self) -> Look:
+        """A look at the model as it is now, when the repaired training is over."""
+        self._look_at_repaired(self._follower.last_epoch, is_last=True)
+        return self.repaired_looks[-1]
 
-        Args:
-            epoch: Of its training, counted from 1.
-            is_last: Whether its training is over.
-        """
+    def _look_at_repaired(self, epoch: int, *, is_last: bool = False) -> None:
         self._look(epoch, is_last=is_last)
         look = self.looks.pop()
         self.repaired_looks = [one for one in self.repaired_looks if one.epoch < epoch] + [look]
-        return look
 
     @property
     def data(self) -> TrainingData | None:

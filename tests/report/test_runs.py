@@ -211,14 +211,14 @@ def test_a_page_costs_little_of_the_time_of_its_run(rate, tmp_path):
 
 
 def test_looks_at_the_repaired_training_change_nothing_and_may_fail(rate, monkeypatch):
-    look = Watch.look_at_repaired
+    look = Watch._look_at_repaired
 
     def failing(self, epoch, *, is_last=False):
         if not is_last:
             raise RuntimeError("no look")
-        return look(self, epoch, is_last=is_last)
+        look(self, epoch, is_last=is_last)
 
-    monkeypatch.setattr(Watch, "look_at_repaired", failing)
+    monkeypatch.setattr(Watch, "_look_at_repaired", failing)
     again = train_rate()
     assert again.report.verdict == "repaired"
     assert [look.epoch for look in again.record.repaired.looks] == [100]
