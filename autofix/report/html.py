@@ -1,5 +1,6 @@
 """A run as HTML: a page of its own, or a part of a notebook. Needs no network and no script."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Sequence
@@ -60,8 +61,6 @@ def fragment(record: RunRecord) -> str:
 
 def _content(record: RunRecord, kinds: Sequence[str]) -> dict[str, Any]:
     """What the templates show."""
-    control = next((trial for trial in record.trials if trial.status == "control"), None)
-    after = record.after or ()
     recipe_json = json.dumps(encoded(record.recipe.to_dict()), indent=2, allow_nan=False)
     if len(recipe_json) > MOST_JSON:
         recipe_json = f"{recipe_json[:MOST_JSON]}\n... cut here; report.recipe.to_json() has it all"
@@ -69,11 +68,8 @@ def _content(record: RunRecord, kinds: Sequence[str]) -> dict[str, Any]:
         "record": record,
         "circumstances": record.circumstances,
         "headline": _sentence(headline(record).partition(": ")[2]),
-        "outputs": [(one, after[index] if index < len(after) else None) for index, one in enumerate(record.before)],
         "columns": _columns(record),
         "rows_in_words": _rows_in_words(record),
-        "control": control,
-        "fix": fix_trial(record),
         "best": max(record.references, key=lambda one: one.skill, default=None),
         "findings": [] if record.verdict == "healthy" else _in_order(record),
         "pictures": [found for kind in kinds if (found := FIGURES[kind](record)) is not None],
@@ -88,10 +84,37 @@ def _shown_trials(record: RunRecord) -> dict[str, Any]:
     return {"trials": trials, "n_hidden": len(record.trials) - len(trials)}
 
 
-def _columns(record: RunRecord) -> tuple[str, str]:
-    own = f"your training (epoch\N{NO-BREAK SPACE}{record.before_epoch})"
-    looks = record.repaired.looks if record.repaired is not None else ()
-    return own, f"with the fix (epoch\N{NO-BREAK SPACE}{looks[-1].epoch})" if looks else "with the fix"
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """A column of the numbers: a training, and the trial that stands for it, if there is one."""
+
+    title: str
+    heads: tuple[Assessment, ...]
+    trial: TrialRecord | None
+
+
+def _columns(record: RunRecord) -> list[_Column]:
+    """The user's training when it was judged, and what came of it: with the fix, or at the last look."""
+    control = next((trial for trial in record.trials if trial.status == "control"), None)
+    own, judged = "your training", record.before_epoch
+    if record.after is not None:
+        looks = record.repaired.looks if record.repaired is not None else ()
+        fixed = _at("with the fix", looks[-1].epoch) if looks else "with the fix"
+        return [
+            _Column(_at(own, judged), record.before, control),
+            _Column(fixed, record.after, fix_trial(record)),
+        ]
+    last = record.own.looks[-1] if record.own.looks else None
+    if last is None or last.epoch <= judged:
+        return [_Column(_at(own, judged), record.before, control)]
+    return [
+        _Column(_at(own, judged), record.before, None),
+        _Column(_at(own, last.epoch), last.heads, control),
+    ]
+
+
+def _at(training: str, epoch: int) -> str:
+    return f"{training} (epoch\N{NO-BREAK SPACE}{epoch})"
 
 
 def _rows_in_words(record: RunRecord) -> str:

@@ -65,7 +65,7 @@ class Entry:
             link,
             causes=() if record.verdict == "healthy" else named,
             fix=record.recipe.strategies,
-            skill=_mean([one.skill for one in record.before]),
+            skill=_mean([head.skill for head in record.own.looks[-1].heads]) if record.own.looks else math.nan,
             skill_after=_mean([one.skill for one in record.after or ()]),
             seconds=record.seconds.get("total", math.nan),
             skills=tuple(_mean([head.skill for head in look.heads]) for look in record.own.looks),

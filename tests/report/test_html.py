@@ -14,6 +14,7 @@ from autofix.recipe import Recipe
 from autofix.remedies import SetFitArgument
 from autofix.report.html import fragment, page
 from autofix.report.index import Entry, render
+from autofix.report.numbers import number
 from autofix.report.records import VERDICTS, Finding, RunRecord, TrialRecord
 from autofix.report.traces import Circumstances
 from autofix.strict_json import encoded
@@ -167,6 +168,17 @@ def test_the_numbers_are_those_of_the_record():
     assert rows["spread"] == ["spread", "0.000", "0.980"]
     assert rows["held-out"][1:] == ["-3.500 [-4.000, -3.000]", "0.963 [0.950, 0.978]"]
     assert cells(table.one("thead").one("tr"))[1:] == ["your training (epoch 2)", "with the fix (epoch 100)"]
+
+
+def test_a_training_that_went_on_is_shown_as_it_ended():
+    own = dataclasses.replace(made.repaired().own, looks=(made.look(2), made.look(50, skill=0.125)))
+    record = made.repaired(verdict="unrepaired", recipe=Recipe(), after=None, repaired=None, own=own)
+    table = reading.read(page(record)).one("section", data_part="numbers").one("table")
+    rows = {row.attributes["data-row"]: cells(row) for row in table.one("tbody").all("tr")}
+    assert cells(table.one("thead").one("tr"))[1:] == ["your training (epoch 2)", "your training (epoch 50)"]
+    assert rows["skill"] == ["skill", "-0.010 [-0.050, 0.020]", "0.125 [-0.050, 0.020]"]
+    assert rows["held-out"][2] == "-3.500 [-4.000, -3.000]"
+    assert number(Entry.of("a", record).skill) == "0.125"
 
 
 def test_every_trial_is_in_the_table_with_its_numbers():
