@@ -176,7 +176,7 @@ class _Run:
         if watch is None:
             return self._model.fit(**arguments)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            return self._model.fit(**{**arguments, "callbacks": [*self._callbacks, watch]})
+            return self._model.fit(**{**arguments, "callbacks": [*self._callbacks, *self._progress_bar(), watch]})
         # Keras leaves such a list as it is: nobody else tells the watch what it watches.
         watch.set_model(self._model)
         watch.set_params({"epochs": arguments["epochs"]})
@@ -185,6 +185,15 @@ class _Run:
             return self._model.fit(**arguments)
         finally:
             callbacks.callbacks.remove(watch)
+
+    def _progress_bar(self) -> list[keras.callbacks.Callback]:
+        """Keras' own progress bar, to stand before the watch: its line is finished before anything else is said."""
+        has_own = any(isinstance(one, keras.callbacks.ProgbarLogger) for one in self._callbacks)
+        if has_own or not self._arguments["verbose"]:
+            return []
+        bar = keras.callbacks.ProgbarLogger()
+        bar.async_safe = True  # as Keras takes the one for that it adds by itself
+        return [bar]
 
     def _fit_constant(self, names: list[str]) -> keras.callbacks.History:
         """The honest verdict on targets that are all the same, before any training."""
@@ -271,7 +280,7 @@ class _Run:
     def _finish(self, history: keras.callbacks.History, record: RunRecord) -> keras.callbacks.History:
         record.seconds["total"] = self._elapsed()
         history.report = Report(record)
-        self._console.verdict(f"{record.verdict}")
+        self._console.verdict(record)
         if record.verdict in ("unrepaired", "unlearnable"):
             self._complain(record)
         return history

@@ -122,6 +122,10 @@ class Watch(CollapseMonitor):
             self._prepare(self._data)
         super().on_epoch_end(epoch)
 
+    def _look(self, epoch: int, *, is_last: bool) -> None:
+        super()._look(epoch, is_last=is_last)
+        self._console.look(epoch, self.looks[-1].heads)
+
     def doubt(self) -> None:
         # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
         look = self.looks[-1]
@@ -139,10 +143,11 @@ class Watch(CollapseMonitor):
         if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
             return
         self.suspected = look
-        self._console.suspicion(describe(look))
-        shop = self.shop or self._open_shop()
         is_finite = all(head.is_finite for head in look.heads)
-        self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
+        with self._console.search(describe(look)):
+            shop = self.shop or self._open_shop()
+            self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
+            self._console.outcome(self.repair.describe())
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]

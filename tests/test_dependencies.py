@@ -36,7 +36,9 @@ LAYERS = (
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},
     {"causes.training_causes", "causes"},
-    {"console", "strategy", "judge", "monitor"},
+    {"progress"},
+    {"display", "strategy", "judge", "monitor"},
+    {"console"},
     {"settings", "search_space", "minimize", "adopt", "sample_programs"},
     {"escalate", "testing", "identity", "repair_record"},
     {"repair"},
@@ -78,6 +80,7 @@ CONFINED = {
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
     "pyarrow": ("autofix/jobs/tables.py",),
     "yaml": ("autofix/jobs/yaml_tree.py",),
+    "rich": ("autofix/display.py", "benchmarks/"),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 
