@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from autofix.assess import Assessment
-from autofix.progress import SMALLER, Progress, Rung, label_of
+from autofix.progress import SMALLER, Progress, Rung
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Console:
     >>> with console.search("After epoch 2: predictions are constant."):
     ...     console.rung(1, ["standardize_inputs"])
     autofix: After epoch 2: predictions are constant.
-    autofix: rung 1: standardize_inputs, 0 trials, 0.0 s
+    autofix: rung 1: + standardize_inputs, 0 trials, 0.0 s
     """
 
     def __init__(self, verbose: int | str = "auto") -> None:
@@ -119,7 +119,9 @@ class Console:
             strategies: Names of those in play.
         """
         if self._progress is not None:
-            self._take_up(index, label_of(index, strategies))
+            rung = self._take_up(index, "control" if index == 0 else "no change")
+            self._progress.named(rung, strategies)
+            self._update()
 
     @_never_raises
     def trial(self, record: TrialRecord) -> None:
@@ -173,13 +175,15 @@ class Console:
         if screen is not None:
             screen.close()
 
-    def _take_up(self, index: int | None, label: str) -> None:
+    def _take_up(self, index: int | None, label: str) -> Rung:
+        """The row to go on with, or a new one."""
         assert self._progress is not None
         rung = self._progress.rung
         if rung is None or rung.index != index:
             self._end_rung()
-            self._progress.rungs.append(Rung(index, label))
-        self._update()
+            rung = Rung(index, label)
+            self._progress.rungs.append(rung)
+        return rung
 
     def _end_rung(self) -> None:
         rung = None if self._progress is None else self._progress.rung

@@ -20,7 +20,7 @@ class Rung:
 
     Args:
         index: 0 for the control arm; None for the trials that only drop remedies.
-        label: Its strategies.
+        label: What it is called after: `"control"`, or the strategies that it adds.
         started: When, by `time.perf_counter`.
         seconds: Wall time; None while it runs.
         trials: How many have finished.
@@ -69,6 +69,7 @@ class Progress:
         rungs: Those begun so far, in order.
         outcome: How it ended, as a sentence; empty while it runs.
         started: When, by `time.perf_counter`.
+        known: The strategies of the rungs begun so far.
     """
 
     suspicion: str
@@ -78,17 +79,22 @@ class Progress:
     outcome: str = ""
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
+    known: list[str] = dataclasses.field(default_factory=list)
+
     @property
     def rung(self) -> Rung | None:
         """The one that runs, or None."""
         return self.rungs[-1] if self.rungs and self.rungs[-1].seconds is None else None
 
+    def named(self, rung: Rung, strategies: Sequence[str]) -> None:
+        """Calls a rung after the strategies that it adds to those of the rungs before."""
+        added = [name for name in strategies if name not in self.known]
+        self.known += added
+        if added:
+            more = " ".join(f"+ {name}" for name in added)
+            rung.label = f"{rung.label} {more}" if rung.label.startswith("+ ") else more
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the suspicion."""
         return time.perf_counter() - self.started
-
-
-def label_of(index: int, strategies: Sequence[str]) -> str:
-    """What a rung is called after: `"control"`, or its strategies."""
-    return "control" if index == 0 else " + ".join(strategies) or "no change"

@@ -23,7 +23,7 @@ PLAIN = [
     "autofix: reference: linear, skill 0.900",
     "autofix: likely cause: learning_rate_too_high (97%): The rate is 1.",
     "autofix: rung 0: control, 1 trial, 0.0 s",
-    "autofix: rung 1: standardize_inputs + lower_learning_rate, 2 trials, best skill 0.800, accepted, 0.0 s",
+    "autofix: rung 1: + standardize_inputs + lower_learning_rate, 2 trials, best skill 0.800, accepted, 0.0 s",
     "autofix: recipes with fewer changes, 1 trial, best skill 0.790, minimal, 0.0 s",
     "autofix: Repair found: lower_learning_rate.",
     "autofix: repaired: skill -1.000 before, 0.900 after, 3.5 s in all",
@@ -316,7 +316,7 @@ def test_a_rung_has_one_line_however_often_it_is_named(capsys):
         for _ in range(3):
             console.rung(1, ["reshuffle"])
             console.trial(trial(0.5))
-    assert capsys.readouterr().out.count("rung 1: reshuffle, 3 trials") == 1
+    assert capsys.readouterr().out.count("rung 1: + reshuffle, 3 trials") == 1
 
 
 def test_outputs_are_told_apart_and_infinite_ones_named(capsys):
@@ -324,3 +324,13 @@ def test_outputs_are_told_apart_and_infinite_ones_named(capsys):
     assert capsys.readouterr().out == (
         "autofix: epoch 4: price spread 0.500, skill 0.500; kind predictions are not finite\n"
     )
+
+
+def test_a_rung_is_called_after_what_it_adds(capsys):
+    console = Console(verbose=2)
+    with console.search("Wrong."):
+        console.rung(1, ["reshuffle"])
+        console.rung(2, ["reshuffle", "resize_batches"])
+        console.rung(2, ["train_longer"])
+    lines = [line.partition(", ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert lines == ["autofix: rung 1: + reshuffle", "autofix: rung 2: + resize_batches + train_longer"]
