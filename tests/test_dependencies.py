@@ -32,7 +32,7 @@ LAYERS = (
     {"probe"},
     {"assess", "class_outputs"},
     {"held_out"},
-    {"report.records", "report.text", "report.report", "report"},
+    {"report.records", "report.diff", "report.text", "report.report", "report"},
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},
     {"causes.training_causes", "causes"},

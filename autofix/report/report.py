@@ -7,6 +7,7 @@ from typing import Any, Self
 from autofix.assess import Assessment
 from autofix.errors import ArgumentError
 from autofix.recipe import Recipe
+from autofix.report.diff import diff
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import headline, render
 from autofix.strict_json import decoded, encoded
@@ -51,6 +52,11 @@ class Report:
     def fix(self) -> str:
         """The smallest fix as Keras code to paste; empty unless repaired."""
         return self.record.recipe.code()
+
+    @property
+    def diff(self) -> str:
+        """The smallest fix as lines of Keras code to take away (`-`) and to add (`+`); empty unless repaired."""
+        return "\n".join(diff(self.record.recipe))
 
     @property
     def recipe(self) -> Recipe:
