@@ -19,7 +19,8 @@ from autofix.nonfinite import without_nonfinite_rows
 from autofix.recipe import Recipe
 from autofix.repair_record import Repair
 from autofix.report import Report
-from autofix.report.records import Finding, RunRecord
+from autofix.report.records import Finding, RunRecord, Script
+from autofix.script import written
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.sources import open_source
 from autofix.state import RandomState
@@ -155,6 +156,7 @@ class _Run:
             self._arguments = arguments
         self._source = open_source(model, arguments, settings.base_seed)
         self._console = Console(arguments["verbose"])
+        self._script = Script()
 
     def fit(self) -> keras.callbacks.History:
         if constant := self._source.constant_targets():
@@ -214,10 +216,10 @@ class _Run:
         assert watch.initial is not None
         recipe, proven = repair.outcome.recipe, repair.outcome.skill_lower
         started = time.perf_counter()
-        for initial_values in watch.initial_values:
+        for weights_seed, initial_values in zip(repair.initializations, watch.initial_values, strict=True):
             adoption = Adoption(self._model, recipe, watch.initial, initial_values)
             try:
-                history, look = self._train_repaired(adoption, watch, recipe)
+                history, look = self._train_repaired(adoption, watch, recipe, weights_seed)
             except Exception as error:
                 if is_raised_by(error, self._callbacks):
                     raise
@@ -233,15 +235,20 @@ class _Run:
         self._states.deliver_ends()
         record = self._record(watch, "repaired")
         record.seconds["final"] = time.perf_counter() - started
-        record = dataclasses.replace(record, recipe=recipe, after=look.heads, mattering=repair.mattering)
+        record = dataclasses.replace(
+            record, recipe=recipe, after=look.heads, mattering=repair.mattering, script=self._script
+        )
         return self._finish(history, record)
 
-    def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
+    def _train_repaired(
+        self, adoption: Adoption, watch: Watch, recipe: Recipe, weights_seed: int
+    ) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
         changes = recipe.fit_arguments
         if "epochs" in changes:
             changes["epochs"] += self._arguments["initial_epoch"] or 0
         arguments = self._source.repaired(changes)
+        self._script = written(self._model, recipe, self._arguments, arguments, weights_seed, self._settings.base_seed)
         self._states.withhold_ends()  # until it is known that this training counts
         history = self._model.fit(**arguments)
         return history, watch.look_again()

@@ -19,7 +19,7 @@ LAYERS = (
     {"remedies"},
     {"alignment", "loss_specs", "recipe", "leaves", "rewind"},
     {"numpy_losses", "copying", "rows", "callback_states", "edits", "optimizers"},
-    {"architecture"},
+    {"architecture", "keras_code", "transfer"},
     {"data"},
     {"recording", "array_stream", "nonfinite"},
     {"streams"},
@@ -39,7 +39,7 @@ LAYERS = (
     {"progress"},
     {"display", "strategy", "judge", "monitor"},
     {"console"},
-    {"settings", "search_space", "minimize", "adopt", "sample_programs"},
+    {"settings", "search_space", "minimize", "adopt", "sample_programs", "script"},
     {"escalate", "testing", "identity", "repair_record"},
     {"repair"},
     {"watch"},
@@ -66,6 +66,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 DEFERRED = {
     ("recipe", "architecture"): "Recipe.apply loads Keras when it is called; recipes are read without it",
+    ("recipe", "transfer"): "as above",
 }
 """Imports inside a function that may point upwards, each with its reason."""
 

@@ -83,6 +83,19 @@ class TrialRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class Script:
+    """The repaired training as a program of plain Keras.
+
+    Args:
+        code: Of the program; empty where there is none.
+        reason: Why there is none, in words that follow "because".
+    """
+
+    code: str = ""
+    reason: str = "nothing was repaired"
+
+
+@dataclasses.dataclass(frozen=True)
 class RunRecord:
     """Everything a report says about one call of `autofix.fit`.
 
@@ -101,6 +114,7 @@ class RunRecord:
         evidence: The measured facts that the findings rest on, as JSON values; None where none were collected.
         seconds: Wall time by part: `"looks"` (the forward passes and assessments of the watch), `"watch"` (the training
             until it was suspected), `"references"`, `"evidence"`, `"trials"`, `"minimize"`, `"final"`, `"total"`.
+        script: The repaired training as a program.
     """
 
     verdict: str
@@ -116,6 +130,7 @@ class RunRecord:
     notes: tuple[str, ...] = ()
     evidence: dict[str, Any] | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    script: Script = Script()
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -129,6 +144,7 @@ class RunRecord:
             "recipe": self.recipe.to_dict(),
             "notes": list(self.notes),
             "mattering": list(self.mattering),
+            "script": dataclasses.asdict(self.script),
         }
 
     @classmethod
@@ -146,6 +162,7 @@ class RunRecord:
                 "recipe": Recipe.from_dict(values["recipe"]),
                 "notes": tuple(values["notes"]),
                 "mattering": tuple(values["mattering"]),
+                "script": Script(**values["script"]),
             }
         )
 

@@ -5,7 +5,7 @@ import json
 from typing import Any, Self
 
 from autofix.assess import Assessment
-from autofix.errors import ArgumentError
+from autofix.errors import ArgumentError, ScriptError
 from autofix.recipe import Recipe
 from autofix.report.diff import diff
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
@@ -117,6 +117,24 @@ class Report:
     def left_out(self) -> dict[str, str]:
         """Why strategies could not be used, by name."""
         return self.record.left_out
+
+    def to_script(self) -> str:
+        """The repaired training as a program of plain Keras, without autofix.
+
+        It makes the network with the fix in it, at the same initial weights, and trains it on the same batches: its
+        predictions are those of the repaired model to 1e-5, where the rows were given as arrays. A marked place says
+        which rows it needs.
+
+        Raises:
+            ScriptError: There is no repair, or something in it is of the user's own making, such as a layer.
+        """
+        if not self.record.script.code:
+            raise ScriptError(
+                "There is no program. Expected a repaired training made of Keras' own parts. "
+                f"Received: verdict={self.verdict!r}, where {self.record.script.reason}. "
+                "Use report.fix, or save the repaired model with model.save."
+            )
+        return self.record.script.code
 
     def to_dict(self) -> dict[str, Any]:
         """The report as strict JSON values: NaN and infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`."""
