@@ -25,6 +25,7 @@ from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.sources import open_source
 from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies
+from autofix.trackers import open_trackers
 from autofix.watch import Watch
 
 
@@ -56,6 +57,7 @@ def fit(
     on_unrepaired: str = "warn",
     on_nonfinite: str = "raise",
     directory: str | Path | None = None,
+    log_dir: str | Path | None = None,
 ) -> keras.callbacks.History:
     """Trains a model as `model.fit` does, and repairs the training when it collapses.
 
@@ -92,6 +94,8 @@ def fit(
         on_nonfinite: `"raise"` for a `DataError` where values are NaN or infinite, `"drop"` to leave such rows out of
             arrays, with a note in the report.
         directory: Folder for the trials, so that a killed search resumes; None to keep none.
+        log_dir: Folder for TensorBoard: spread and skill by epoch, and the trials; None for none. Where a run of
+            MLflow is active, it gets the same, and the report.
 
     Returns:
         The `History` of the training that produced the model, with a `Report` as its attribute `report`.
@@ -112,7 +116,9 @@ def fit(
     >>> autofix.fit(model, x, 3 * x, epochs=20, verbose=0).report.verdict
     'healthy'
     """
-    settings = Settings(strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory, on_nonfinite)
+    settings = Settings(
+        strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory, on_nonfinite, log_dir
+    )
     resolve_strategies(strategies)
     arguments = {
         "x": x,
@@ -157,12 +163,14 @@ class _Run:
         self._source = open_source(model, arguments, settings.base_seed)
         self._console = Console(arguments["verbose"])
         self._script = Script()
+        self._trackers = open_trackers(settings.log_dir)
 
     def fit(self) -> keras.callbacks.History:
+        self._trackers.begin(self._settings.parameters)
         if constant := self._source.constant_targets():
             return self._fit_constant(constant)
         self._states = CallbackStates(self._callbacks, self._model)
-        watch = Watch(self._source, self._settings, self._console, on_stop=self._states.withhold_ends)
+        watch = Watch(self._source, self._settings, self._console, self._trackers, on_stop=self._states.withhold_ends)
         try:
             history = self._plain_fit(self._source.first(), watch)
             if watch.repair is not None and watch.repair.outcome is not None:
@@ -208,6 +216,7 @@ class _Run:
         self._complain(record)
         history = self._plain_fit(self._source.plain())
         history.report = Report(dataclasses.replace(record, seconds={"total": self._elapsed()}))
+        self._trackers.finish(history.report)
         return history
 
     def _adopt(self, watch: Watch, repair: Repair) -> keras.callbacks.History:
@@ -287,6 +296,7 @@ class _Run:
     def _finish(self, history: keras.callbacks.History, record: RunRecord) -> keras.callbacks.History:
         record.seconds["total"] = self._elapsed()
         history.report = Report(record)
+        self._trackers.finish(history.report)
         self._console.verdict(record)
         if record.verdict in ("unrepaired", "unlearnable"):
             self._complain(record)

@@ -21,6 +21,8 @@ from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
+from autofix.trackers import Trackers
+from autofix.trackers.tracker import OWN, REPAIRED
 
 
 class Watch(CollapseMonitor):
@@ -30,6 +32,7 @@ class Watch(CollapseMonitor):
         source: What `fit` was given.
         settings: How to work.
         console: Where progress is shown.
+        trackers: What else the looks are told to; None for nothing.
         on_stop: Called before the training is stopped.
 
     Attributes:
@@ -44,7 +47,12 @@ class Watch(CollapseMonitor):
     """
 
     def __init__(
-        self, source: Source, settings: Settings, console: Console, on_stop: Callable[[], None] = lambda: None
+        self,
+        source: Source,
+        settings: Settings,
+        console: Console,
+        trackers: Trackers | None = None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._on_stop = on_stop
@@ -52,6 +60,8 @@ class Watch(CollapseMonitor):
         self._is_waiting = True
         self._settings = settings
         self._console = console
+        self._trackers = Trackers() if trackers is None else trackers
+        self._training = OWN
         self.repair: Repair | None = None
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
@@ -125,6 +135,7 @@ class Watch(CollapseMonitor):
     def _look(self, epoch: int, *, is_last: bool) -> None:
         super()._look(epoch, is_last=is_last)
         self._console.look(epoch, self.looks[-1].heads)
+        self._trackers.look(self._training, epoch, self.looks[-1].heads)
 
     def doubt(self) -> None:
         # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
@@ -168,6 +179,7 @@ class Watch(CollapseMonitor):
     def look_again(self) -> Look:
         """A look at the model as it is now, repaired."""
         self.watch_model()
+        self._training = REPAIRED
         self._losses = [one.loss for one in self._sound]
         self._look(self._last_epoch, is_last=True)
         return self.looks[-1]

@@ -36,7 +36,8 @@ LAYERS = (
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},
     {"causes.training_causes", "causes"},
-    {"progress"},
+    {"trackers.tracker", "progress"},
+    {"trackers.tensorboard", "trackers.mlflow", "trackers"},
     {"display", "strategy", "judge", "monitor"},
     {"console"},
     {"settings", "search_space", "minimize", "adopt", "sample_programs", "script"},
@@ -67,6 +68,8 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 DEFERRED = {
     ("recipe", "architecture"): "Recipe.apply loads Keras when it is called; recipes are read without it",
     ("recipe", "transfer"): "as above",
+    ("trackers.tracker", "trackers.tensorboard"): "a tracker is loaded where it is used",
+    ("trackers.tracker", "trackers.mlflow"): "as above",
 }
 """Imports inside a function that may point upwards, each with its reason."""
 
