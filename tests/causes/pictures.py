@@ -110,7 +110,7 @@ def placed(targets: np.ndarray) -> np.ndarray:
 
 def draw(broken: Run, healthy: Run, path: Path) -> None:
     """Predictions against targets, and losses by epoch."""
-    style = {"svg.fonttype": "none", "text.color": GREY, "axes.labelcolor": GREY, "xtick.color": GREY,
+    style: dict[Any, Any] = {"svg.fonttype": "none", "text.color": GREY, "axes.labelcolor": GREY, "xtick.color": GREY,
              "ytick.color": GREY, "axes.edgecolor": GREY, "font.size": 9, "svg.hashsalt": "autofix"}  # fmt: skip
     with rc_context(style):
         figure = Figure(figsize=(6.4, 2.4), layout="constrained")
