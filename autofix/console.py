@@ -155,7 +155,7 @@ class Console:
         """
         self._print(f"{record.verdict}{_gain(record)}, {record.seconds.get('total', 0.0):.1f} s in all")
         for line in record.recipe.code().splitlines():
-            self._print(f"  {line}")
+            self._print(line, before="    ")  # to be copied from here
 
     @_never_raises
     def _begin(self, suspicion: str) -> None:
@@ -206,10 +206,10 @@ class Console:
 
             display.closed(screen)
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, before: str = NAME) -> None:
         stream = sys.stdout
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        stream.write(f"{NAME}{text}".encode(encoding, "replace").decode(encoding) + "\n")
+        stream.write(f"{before}{text}".encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
 
 

@@ -27,7 +27,7 @@ PLAIN = [
     "autofix: recipes with fewer changes, 1 trial, best skill 0.790, minimal, 0.0 s",
     "autofix: Repair found: lower_learning_rate.",
     "autofix: repaired: skill -1.000 before, 0.900 after, 3.5 s in all",
-    "autofix:   optimizer=keras.optimizers.Adam(0.01)   # was 1",
+    "    optimizer=keras.optimizers.Adam(0.01)   # was 1",
 ]
 
 
@@ -143,7 +143,7 @@ def test_on_a_terminal_the_ladder_fills_in_place(monkeypatch):
     shown = rows(seen(terminal.getvalue()))
     assert [line.split()[0] for line in shown] == [
         *("autofix:", "autofix", "seen", "likely", "reference", "rung", "rung", "smaller", "Repair"),
-        *("autofix:", "autofix:"),
+        *("autofix:", "optimizer=keras.optimizers.Adam(0.01)"),
     ]
     assert "[spread 0]" in shown[2]
     assert "learning_rate_too_high (97%): The rate is 1." in shown[3]

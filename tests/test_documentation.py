@@ -1,5 +1,6 @@
 """The pages of `docs/`: complete, buildable without network, and with code that runs."""
 
+import html
 import pathlib
 import re
 import shutil
@@ -77,4 +78,4 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path):
         assert loaded == [], name
     assert "autofix.fit" in pages["index.html"]
     assert "Trains a model as" in pages["api.html"]
-    assert "def main() -> autofix.Report" in re.sub(r"<[^>]+>", "", pages["index.html"])
+    assert "def main() -> autofix.Report" in html.unescape(re.sub(r"<[^>]+>", "", pages["index.html"]))

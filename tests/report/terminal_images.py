@@ -5,6 +5,7 @@ Run `python -m tests.report.terminal_images docs/images`.
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyte
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -94,7 +96,10 @@ def save_svg(screen: pyte.Screen, path: Path, title: str) -> None:
         for line in lines:
             page.print(line, no_wrap=True, crop=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        page.save_svg(str(path), title=title, font_aspect_ratio=0.61)
+        # Without rich's own fonts, which a viewer would fetch from a server.
+        template = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        template = template.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, monospace")
+        path.write_text(page.export_svg(title=title, code_format=template, font_aspect_ratio=0.61), encoding="utf-8")
 
 
 def _line(screen: pyte.Screen, row: int) -> Text:
