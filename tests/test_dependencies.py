@@ -84,7 +84,7 @@ CONFINED = {
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
     "pyarrow": ("autofix/jobs/tables.py",),
     "yaml": ("autofix/jobs/yaml_tree.py",),
-    "rich": ("autofix/display.py", "benchmarks/"),
+    "rich": ("autofix/display.py", "autofix/cli/", "benchmarks/"),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 
