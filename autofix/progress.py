@@ -10,7 +10,7 @@ from autofix.report.records import Finding, Reference, TrialRecord
 SMALLER = "recipes with fewer changes"
 """Label of the trials that drop remedies of the repair that was found."""
 
-WON = ("minimal", "accepted", "proven")
+WON = ("minimal", "accepted", "sufficient", "proven")
 """The statuses of trials that say that a rung got there, the best first."""
 
 

@@ -334,3 +334,13 @@ def test_a_rung_is_called_after_what_it_adds(capsys):
         console.rung(2, ["train_longer"])
     lines = [line.partition(", ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
     assert lines == ["autofix: rung 1: + reshuffle", "autofix: rung 2: + resize_batches + train_longer"]
+
+
+@pytest.mark.parametrize("status", ["proven", "sufficient", "accepted"])
+def test_a_rung_that_gets_there_says_so(capsys, status):
+    console = Console(verbose=2)
+    with console.search("Wrong."):
+        console.rung(1, ["reshuffle"])
+        console.trial(trial(0.75, status))
+        console.trial(trial(0.5))
+    assert f"best skill 0.750, {status}," in capsys.readouterr().out

@@ -29,10 +29,8 @@ def test_every_example_is_tried_here():
 def test_quick_start_repairs_the_learning_rate(capsys):
     report = load("quick_start").main()
     assert report.verdict == "repaired"
-    assert report.diff.splitlines() == [
-        "-optimizer=keras.optimizers.Adam(1.0)",
-        "+optimizer=keras.optimizers.Adam(0.01)",
-    ]
+    assert report.recipe.strategies == ("lower_learning_rate",)
+    assert report.diff.splitlines()[0] == "-optimizer=keras.optimizers.Adam(1.0)"
     out = capsys.readouterr().out
     assert "autofix: epoch 2: spread 0.000" in out
     assert str(report) in out
