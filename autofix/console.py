@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from autofix.assess import Assessment
-from autofix.progress import SMALLER, Progress, Rung
+from autofix.progress import SMALLER, Progress, Rung, three_decimals
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Console:
         """
         if self._progress is not None and references:
             self._progress.reference = best = references[0]
-            self._update(f"reference: {best.name}, skill {best.skill:.3f}")
+            self._update(f"reference: {best.name}, skill {three_decimals(best.skill)}")
 
     @_never_raises
     def cause(self, findings: Sequence[Finding]) -> None:
@@ -216,7 +216,7 @@ class Console:
 def _seen(head: Assessment) -> str:
     if not head.is_finite:
         return "predictions are not finite"
-    return f"spread {head.spread:.3f}, skill {head.skill:.3f}"
+    return f"spread {three_decimals(head.spread)}, skill {three_decimals(head.skill)}"
 
 
 def _gain(record: RunRecord) -> str:
@@ -224,10 +224,12 @@ def _gain(record: RunRecord) -> str:
     if record.after is None:
         return ""
     pairs = [(one.skill, other.skill) for one, other in zip(record.before, record.after, strict=False)]
-    return ": " + "; ".join(f"skill {before:.3f} before, {after:.3f} after" for before, after in pairs)
+    return ": " + "; ".join(
+        f"skill {three_decimals(before)} before, {three_decimals(after)} after" for before, after in pairs
+    )
 
 
 def _line(rung: Rung) -> str:
-    best = "" if rung.best is None else f", best skill {rung.best.skill:.3f}"
+    best = "" if rung.best is None else f", best skill {three_decimals(rung.best.skill)}"
     status = f", {rung.status}" if rung.status else ""
     return f"{rung.name}, {rung.trials} trial{'' if rung.trials == 1 else 's'}{best}{status}, {rung.elapsed_s:.1f} s"

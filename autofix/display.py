@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autofix.progress import Progress, Rung
+from autofix.progress import Progress, Rung, three_decimals
 from autofix.report.records import Reference, TrialRecord
 
 LOGGER = logging.getLogger("autofix")
@@ -199,9 +199,10 @@ def _skill_cells(
     if has_bars:
         bar = ProgressBar(total=1.0, completed=skill, width=BAR_COLUMNS, complete_style=colour, finished_style=colour)
         cells.append(bar if one is not None else "")
-    cells.append("" if one is None else f"{one.skill:.3f}")
+    cells.append("" if one is None else three_decimals(one.skill))
     if has_bounds:
-        cells.append("" if one is None else Text(f"{one.skill_lower:.3f} to {one.skill_upper:.3f}", "dim"))
+        bounds = "" if one is None else f"{three_decimals(one.skill_lower)} to {three_decimals(one.skill_upper)}"
+        cells.append("" if one is None else Text(bounds, "dim"))
     return cells
 
 

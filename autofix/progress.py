@@ -14,6 +14,11 @@ WON = ("minimal", "accepted", "sufficient", "proven")
 """The statuses of trials that say that a rung got there, the best first."""
 
 
+def three_decimals(value: float) -> str:
+    """A skill as it is shown; a rounded zero has no sign."""
+    return f"{value:.3f}".replace("-0.000", "0.000")
+
+
 @dataclasses.dataclass
 class Rung:
     """One row of the ladder.
@@ -93,6 +98,8 @@ class Progress:
         if added:
             more = " ".join(f"+ {name}" for name in added)
             rung.label = f"{rung.label} {more}" if rung.label.startswith("+ ") else more
+        elif strategies and not rung.label.startswith("+ "):
+            rung.label = " + ".join(strategies)  # of the rungs before, together
 
     @property
     def elapsed_s(self) -> float:

@@ -332,8 +332,13 @@ def test_a_rung_is_called_after_what_it_adds(capsys):
         console.rung(1, ["reshuffle"])
         console.rung(2, ["reshuffle", "resize_batches"])
         console.rung(2, ["train_longer"])
+        console.rung(3, ["reshuffle", "train_longer"])
     lines = [line.partition(", ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert lines == ["autofix: rung 1: + reshuffle", "autofix: rung 2: + resize_batches + train_longer"]
+    assert lines == [
+        "autofix: rung 1: + reshuffle",
+        "autofix: rung 2: + resize_batches + train_longer",
+        "autofix: rung 3: reshuffle + train_longer",
+    ]
 
 
 @pytest.mark.parametrize("status", ["proven", "sufficient", "accepted"])

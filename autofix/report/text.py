@@ -210,7 +210,8 @@ def _tried(trials: Sequence[TrialRecord]) -> list[str]:
     for rung, members in rungs.items():
         added = [name for name in strategies_of(members) if name not in known]
         known.update(added)
-        label = "control" if rung == 0 else " ".join(f"+ {name}" for name in added) or "no change"
+        together = " + ".join(strategies_of(members)) or "no change"  # those of the rungs before
+        label = "control" if rung == 0 else " ".join(f"+ {name}" for name in added) or together
         rows.append((f"{rung} {label}", members))
     if smaller:
         rows.append(("smaller recipes", smaller))
