@@ -10,7 +10,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help test sweep lint conformance compatibility images demo venv clean
+.PHONY: help test sweep lint conformance compatibility images demo docs venv clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ images: $(INSTALLED)  ## make the pictures of docs/images anew, with a Chromium
 
 demo: $(INSTALLED)  ## watch autofix repair failing programs
 	$(BIN)/python -m autofix.benchmarks demo
+
+docs: $(INSTALLED)  ## build the documentation into build/site; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 venv: $(INSTALLED)  ## set up .venv only
 

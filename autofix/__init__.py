@@ -13,6 +13,7 @@ from autofix.errors import (
     DataError,
     JobFileError,
     ModelError,
+    ScriptError,
     StrategyError,
     UnrepairedError,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "Recipe",
     "Remedy",
     "Report",
+    "ScriptError",
     "Strategy",
     "StrategyError",
     "UnrepairedError",

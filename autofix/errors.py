@@ -24,6 +24,10 @@ class StrategyError(AutofixError, ValueError):
     """A strategy breaks its contract, or there is none of that name."""
 
 
+class ScriptError(AutofixError, ValueError):
+    """The repaired training cannot be written as a program."""
+
+
 class UnrepairedError(AutofixError, RuntimeError):
     """The model fails and no repair was proven. Raised with `on_unrepaired="raise"` only.
 

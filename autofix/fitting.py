@@ -21,12 +21,14 @@ from autofix.nonfinite import without_nonfinite_rows
 from autofix.recipe import Recipe
 from autofix.repair_record import Repair
 from autofix.report import Report
-from autofix.report.records import Finding, RunRecord
+from autofix.report.records import Finding, RunRecord, Script
 from autofix.report.traces import Circumstances, Trace
+from autofix.script import written
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.sources import open_source
 from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies
+from autofix.trackers import open_trackers
 from autofix.watch import Watch
 
 
@@ -58,6 +60,7 @@ def fit(
     on_unrepaired: str = "warn",
     on_nonfinite: str = "raise",
     directory: str | Path | None = None,
+    log_dir: str | Path | None = None,
 ) -> keras.callbacks.History:
     """Trains a model as `model.fit` does, and repairs the training when it collapses.
 
@@ -94,6 +97,8 @@ def fit(
         on_nonfinite: `"raise"` for a `DataError` where values are NaN or infinite, `"drop"` to leave such rows out of
             arrays, with a note in the report.
         directory: Folder for the trials, so that a killed search resumes; None to keep none.
+        log_dir: Folder for TensorBoard: spread and skill by epoch, and the trials; None for none. Where a run of
+            MLflow is active, it gets the same, and the report.
 
     Returns:
         The `History` of the training that produced the model, with a `Report` as its attribute `report`.
@@ -114,7 +119,9 @@ def fit(
     >>> autofix.fit(model, x, 3 * x, epochs=20, verbose=0).report.verdict
     'healthy'
     """
-    settings = Settings(strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory, on_nonfinite)
+    settings = Settings(
+        strategies, order, max_trials, budget_s, accept, seed, on_unrepaired, directory, on_nonfinite, log_dir
+    )
     resolve_strategies(strategies)
     arguments = {
         "x": x,
@@ -158,12 +165,15 @@ class _Run:
             self._arguments = arguments
         self._source = open_source(model, arguments, settings.base_seed)
         self._console = Console(arguments["verbose"])
+        self._script = Script()
+        self._trackers = open_trackers(settings.log_dir)
 
     def fit(self) -> keras.callbacks.History:
+        self._trackers.begin(self._settings.parameters)
         if constant := self._source.constant_targets():
             return self._fit_constant(constant)
         self._states = CallbackStates(self._callbacks, self._model)
-        watch = Watch(self._source, self._settings, self._console, on_stop=self._states.withhold_ends)
+        watch = Watch(self._source, self._settings, self._console, self._trackers, on_stop=self._states.withhold_ends)
         try:
             history = self._plain_fit(self._source.first(), watch)
             if watch.repair is not None and watch.repair.outcome is not None:
@@ -181,7 +191,7 @@ class _Run:
         if watch is None:
             return self._model.fit(**arguments)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            return self._model.fit(**{**arguments, "callbacks": [*self._callbacks, watch]})
+            return self._model.fit(**{**arguments, "callbacks": [*self._callbacks, *self._progress_bar(), watch]})
         # Keras leaves such a list as it is: nobody else tells the watch what it watches.
         watch.set_model(self._model)
         watch.set_params({"epochs": arguments["epochs"]})
@@ -190,6 +200,15 @@ class _Run:
             return self._model.fit(**arguments)
         finally:
             callbacks.callbacks.remove(watch)
+
+    def _progress_bar(self) -> list[keras.callbacks.Callback]:
+        """Keras' own progress bar, to stand before the watch: its line is finished before anything else is said."""
+        has_own = any(isinstance(one, keras.callbacks.ProgbarLogger) for one in self._callbacks)
+        if has_own or not self._arguments["verbose"]:
+            return []
+        bar = keras.callbacks.ProgbarLogger()
+        bar.async_safe = True  # as Keras takes the one for that it adds by itself
+        return [bar]
 
     def _fit_constant(self, names: list[str]) -> keras.callbacks.History:
         """The honest verdict on targets that are all the same, before any training."""
@@ -204,6 +223,7 @@ class _Run:
         seconds, own = {"total": self._elapsed()}, trace((), history, self._initial_epoch)
         record = dataclasses.replace(record, seconds=seconds, own=own, circumstances=self._circumstances(None))
         history.report = Report(record)
+        self._trackers.finish(history.report)
         return history
 
     def _adopt(self, broken: keras.callbacks.History, watch: Watch, repair: Repair) -> keras.callbacks.History:
@@ -212,10 +232,10 @@ class _Run:
         assert watch.initial is not None
         recipe, proven = repair.outcome.recipe, repair.outcome.skill_lower
         started = time.perf_counter()
-        for initial_values in watch.initial_values:
+        for weights_seed, initial_values in zip(repair.initializations, watch.initial_values, strict=True):
             adoption = Adoption(self._model, recipe, watch.initial, initial_values)
             try:
-                history, look = self._train_repaired(adoption, watch, recipe)
+                history, look = self._train_repaired(adoption, watch, recipe, weights_seed)
             except Exception as error:
                 if is_raised_by(error, self._callbacks):
                     raise
@@ -237,15 +257,19 @@ class _Run:
             after=look.heads,
             mattering=repair.mattering,
             repaired=self._trace_repaired(history, watch),
+            script=self._script,
         )
         return self._finish(history, record)
 
-    def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
+    def _train_repaired(
+        self, adoption: Adoption, watch: Watch, recipe: Recipe, weights_seed: int
+    ) -> tuple[keras.callbacks.History, Look]:
         adoption.apply()
         changes = recipe.fit_arguments
         if "epochs" in changes:
             changes["epochs"] += self._initial_epoch
         arguments = self._source.repaired(changes)
+        self._script = written(self._model, recipe, self._arguments, arguments, weights_seed, self._settings.base_seed)
         self._states.withhold_ends()  # until it is known that this training counts
         history = self._plain_fit(arguments, watch.follow())
         return history, watch.look_again()
@@ -298,7 +322,8 @@ class _Run:
     def _finish(self, history: keras.callbacks.History, record: RunRecord) -> keras.callbacks.History:
         record.seconds["total"] = self._elapsed()
         history.report = Report(record)
-        self._console.verdict(f"{record.verdict}")
+        self._trackers.finish(history.report)
+        self._console.verdict(record)
         if record.verdict in ("unrepaired", "unlearnable"):
             self._complain(record)
         return history

@@ -33,21 +33,64 @@ def fresh_values(model: keras.Model, seed: int, *, keeps_trained: bool = True) -
     Returns:
         Pairs of a Keras variable and its new value.
     """
-    rng = np.random.default_rng(seed)
     values = []
     kept = [id(layer) for layer in trained_layers(model)] if keeps_trained else []
+    for layer, variable, initializer, draw in _draws(model, seed):
+        if initializer is None or not variable.trainable or not layer.trainable or id(layer) in kept:
+            continue
+        if _is_random(initializer):
+            values.append((variable, _drawn(initializer, draw, variable)))
+        elif not keeps_trained and _is_moved(layer, variable):
+            values.append((variable, _start(layer, initializer, variable)))
+    return values
+
+
+def _draws(model: keras.Model, seed: int) -> Iterator[tuple[Any, Any, Any, int]]:
+    """Each variable that may train, with its layer, its initialiser or None, and a seed of its own."""
+    rng = np.random.default_rng(seed)
     for layer in model._flatten_layers():
         for variable in layer._trainable_variables:
             # Drawn for frozen layers too, so that freezing one does not change the others' weights.
             draw = int(rng.integers(2**31 - 1))
+            yield layer, variable, _initializer(layer, variable.name), draw
+
+
+def seeded_initializers(model: keras.Model, seed: int) -> dict[int, Any]:
+    """What gives variables of a model the values that they have, where `fresh_values` has drawn them.
+
+    Args:
+        model: Built, at the values that its training begins with. Not changed.
+        seed: That of the fresh values.
+
+    Returns:
+        Seeded initialisers, by the id of their variable; without those whose variable has other values.
+    """
+    found = {}
+    for _, variable, initializer, draw in _draws(model, seed):
+        if initializer is None or not _is_random(initializer):
+            continue
+        seeded = type(initializer).from_config({**initializer.get_config(), "seed": draw})
+        values = tf.convert_to_tensor(variable.value)
+        if np.array_equal(np.asarray(seeded(variable.shape, variable.dtype)), values):
+            found[id(variable)] = seeded
+    return found
+
+
+def unset_variables(model: keras.Model) -> set[int]:
+    """The ids of the variables that a new layer of their kind would begin with as they are: zeros, ones, constants.
+
+    Args:
+        model: Built, at the values that its training begins with. Not changed.
+    """
+    unset = set()
+    for layer in model._flatten_layers():
+        for variable in _own_variables(layer):
             initializer = _initializer(layer, variable.name)
-            if initializer is None or not variable.trainable or not layer.trainable or id(layer) in kept:
-                continue
-            if _is_random(initializer):
-                values.append((variable, _drawn(initializer, draw, variable)))
-            elif not keeps_trained and _is_moved(layer, variable):
-                values.append((variable, _start(layer, initializer, variable)))
-    return values
+            if initializer is not None and not _is_random(initializer):
+                values = tf.convert_to_tensor(variable.value)
+                if np.array_equal(_start(layer, initializer, variable), values):
+                    unset.add(id(variable))
+    return unset
 
 
 def trained_layers(model: keras.Model) -> list[keras.layers.Layer]:

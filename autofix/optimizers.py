@@ -56,8 +56,9 @@ def rescaled(rate: float, factor: float) -> float:
 
 
 def constant_rate(optimizer: Any) -> float:
-    """The learning rate of an optimizer without a schedule: a variable, which `float` refuses when it is mirrored."""
-    return float(optimizer.learning_rate.numpy())
+    """The learning rate of an optimizer without a schedule, as it was written: 0.001 and not 0.0010000000474974513."""
+    rate = optimizer.learning_rate.numpy()  # of a variable, which `float` refuses when it is mirrored
+    return float(str(rate))
 
 
 def rescaled_schedule(schedule: Any, factor: float) -> Any:

@@ -84,11 +84,14 @@ class Recipe:
             The new model, with the weights of `model` in every layer that kept its shape.
 
         Raises:
-            ModelError: The recipe cannot be applied to this kind of model.
+            ModelError: The recipe cannot be applied to this kind of model, or it is for one with other inputs, outputs
+                or names of layers.
         """
         # Imported here because recipes are read in places that must not pay for Keras.
-        from autofix import architecture
+        from autofix import architecture, transfer
 
+        if architecture.can_edit(model):
+            transfer.check_fits(model, self)
         return architecture.build(model, self)
 
     def to_dict(self) -> dict[str, Any]:

@@ -186,6 +186,7 @@ class RepairShop:
             with self._timed("references"):
                 self.judge.run_references(self._reference_kinds())
             self._has_references = True
+        self._console.reference(self.judge.expectations.references)
 
     def _reference_kinds(self) -> list[str]:
         """The kinds of task for the references: what an autoencoder is asked for, a linear learner copies."""
@@ -219,6 +220,7 @@ class RepairShop:
         with self._timed("trials"):
             evidence = dataclasses.replace(evidence, curve=self._measure_control(evidence.curve))
         findings = causes.rank(evidence)
+        self._console.cause(findings)
         space = SearchSpace(resolve_strategies(self._settings.strategies), Case(evidence, findings))
         with self._timed("trials"):
             self._escalate(space)
@@ -275,7 +277,6 @@ class RepairShop:
         except UNRUNNABLE:
             # Nothing can be proven where not even the user's own recipe runs as a trial.
             self._records = [self.try_recipe(Recipe(), 0, {})]
-            self._console.rung_done()
             return
         order, seed = self._settings.order, self._settings.base_seed
         rungs = space.hopeless_rungs(order, seed) if is_hopeless else space.rungs(order, seed)
@@ -300,7 +301,6 @@ class RepairShop:
                 tuner.search()
             self._records = list(oracle.records)
         finally:
-            self._console.rung_done()
             tuner.close()
 
     def _identity(self, space: SearchSpace, rungs: Sequence[tuple[str, ...]]) -> str:
@@ -382,6 +382,7 @@ class RepairShop:
         rung = self._records[-1].rung
         record = _record(outcome, rung, {}, "minimal" if keeps else "not minimal", seconds, "")
         self._records.append(record)
+        self._console.trial(record)
 
     @contextlib.contextmanager
     def _timed(self, part: str) -> Iterator[None]:

@@ -53,6 +53,14 @@ class Repair:
     evidence: Evidence | None = None
     predictions: tuple[Predictions, ...] = ()
 
+    def describe(self) -> str:
+        """How the attempt ended, as a sentence."""
+        if self.outcome is not None:
+            return f"Repair found: {' + '.join(self.outcome.recipe.strategies)}. The repaired network is trained now."
+        if self.is_false_alarm:
+            return "False alarm: the network gets there by itself; its training goes on."
+        return "No repair is proven; the training goes on as it is."
+
 
 def nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings, what says that there is nothing to learn before everything else that is wrong."""

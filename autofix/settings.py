@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Settings:
     on_unrepaired: str = "warn"
     directory: str | Path | None = None
     on_nonfinite: str = "raise"
+    log_dir: str | Path | None = None
 
     def __post_init__(self) -> None:
         _one_of("order", self.order, ORDERS)
@@ -47,6 +49,11 @@ class Settings:
         _number("accept", self.accept, "a share above 0 and at most 1", (int, float), 0, 1)
         if self.budget_s is not None:
             _number("budget_s", self.budget_s, "a number of seconds above 0, or None", (int, float), 0)
+        if self.log_dir is not None and not isinstance(self.log_dir, str | os.PathLike):
+            raise ArgumentError(
+                f"log_dir is no path. Expected the path of a folder, or None. Received: log_dir={self.log_dir!r}. "
+                'Pass one such as "logs".'
+            )
         if self.seed is not None:
             _number("seed", self.seed, "a whole number from 0, or None", int, 0)
 
@@ -54,6 +61,19 @@ class Settings:
     def base_seed(self) -> int:
         """The seed in force: a fixed one when none was given, so that a run can be repeated."""
         return self.seed or 0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What decides how a search goes, by name, as numbers and text."""
+        names = (getattr(one, "name", str(one)) for one in self.strategies or ())
+        return {
+            "strategies": "all" if self.strategies is None else ", ".join(names),
+            "order": self.order,
+            "max_trials": self.max_trials,
+            "budget_s": "of the training" if self.budget_s is None else self.budget_s,
+            "accept": self.accept,
+            "seed": self.base_seed,
+        }
 
 
 def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:

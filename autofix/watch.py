@@ -25,6 +25,8 @@ from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
+from autofix.trackers import Trackers
+from autofix.trackers.tracker import OWN, REPAIRED
 
 
 class Follower(keras.callbacks.Callback):
@@ -58,6 +60,7 @@ class Watch(CollapseMonitor):
         source: What `fit` was given.
         settings: How to work.
         console: Where progress is shown.
+        trackers: What else the looks are told to; None for nothing.
         on_stop: Called before the training is stopped.
 
     Attributes:
@@ -73,7 +76,12 @@ class Watch(CollapseMonitor):
     """
 
     def __init__(
-        self, source: Source, settings: Settings, console: Console, on_stop: Callable[[], None] = lambda: None
+        self,
+        source: Source,
+        settings: Settings,
+        console: Console,
+        trackers: Trackers | None = None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._on_stop = on_stop
@@ -81,6 +89,8 @@ class Watch(CollapseMonitor):
         self._is_waiting = True
         self._settings = settings
         self._console = console
+        self._trackers = Trackers() if trackers is None else trackers
+        self._training = OWN
         self.repair: Repair | None = None
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
@@ -152,6 +162,11 @@ class Watch(CollapseMonitor):
             self._prepare(self._data)
         super().on_epoch_end(epoch)
 
+    def _look(self, epoch: int, *, is_last: bool) -> None:
+        super()._look(epoch, is_last=is_last)
+        self._console.look(epoch, self.looks[-1].heads)
+        self._trackers.look(self._training, epoch, self.looks[-1].heads)
+
     def doubt(self) -> None:
         # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
         look = self.looks[-1]
@@ -169,10 +184,11 @@ class Watch(CollapseMonitor):
         if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
             return
         self.suspected = look
-        self._console.suspicion(describe(look))
-        shop = self.shop or self._open_shop()
         is_finite = all(head.is_finite for head in look.heads)
-        self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
+        with self._console.search(describe(look)):
+            shop = self.shop or self._open_shop()
+            self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
+            self._console.outcome(self.repair.describe())
         if self.repair.outcome is not None:
             recipe = self.repair.outcome.recipe
             self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]
@@ -193,6 +209,7 @@ class Watch(CollapseMonitor):
     def follow(self) -> Follower:
         """A callback for the training of the repaired model, which begins next."""
         self.watch_model()
+        self._training = REPAIRED
         self._losses = [one.loss for one in self._sound]
         self.repaired_looks = []
         self._follower = Follower(self._look_at_repaired)

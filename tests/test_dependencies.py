@@ -20,7 +20,7 @@ LAYERS = (
     {"alignment", "loss_specs", "recipe", "leaves", "rewind"},
     {"task_kinds"},
     {"numpy_losses", "copying", "rows", "callback_states", "edits", "optimizers"},
-    {"architecture"},
+    {"architecture", "keras_code", "transfer"},
     {"data"},
     {"recording", "array_stream", "nonfinite"},
     {"streams"},
@@ -35,7 +35,7 @@ LAYERS = (
     {"report.traces", "prediction_samples"},
     {"held_out"},
     {
-        *("report.records", "report.numbers", "report.saving", "report.text"),
+        *("report.records", "report.numbers", "report.saving", "report.diff", "report.text"),
         *("report.figures.marks", "report.figures.roles", "report.figures.predictions", "report.figures.roc"),
         *("report.figures.progress", "report.figures.losses", "report.figures.ladder", "report.figures.references"),
         *("report.figures.layers", "report.figures.features", "report.figures.time_spent", "report.figures"),
@@ -44,8 +44,11 @@ LAYERS = (
     {"expectations"},
     {"causes.thresholds", "causes.phrases", "causes.data_causes", "causes.network_causes", "causes.output_causes"},
     {"causes.training_causes", "causes"},
-    {"console", "strategy", "judge", "monitor"},
-    {"settings", "search_space", "minimize", "adopt", "sample_programs"},
+    {"trackers.tracker", "progress"},
+    {"trackers.tensorboard", "trackers.mlflow", "trackers"},
+    {"display", "strategy", "judge", "monitor"},
+    {"console"},
+    {"settings", "search_space", "minimize", "adopt", "sample_programs", "script"},
     {"escalate", "testing", "identity", "repair_record"},
     {"repair", "gathering"},
     {"watch"},
@@ -72,6 +75,9 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 DEFERRED = {
     ("recipe", "architecture"): "Recipe.apply loads Keras when it is called; recipes are read without it",
+    ("recipe", "transfer"): "as above",
+    ("trackers.tracker", "trackers.tensorboard"): "a tracker is loaded where it is used",
+    ("trackers.tracker", "trackers.mlflow"): "as above",
 }
 """Imports inside a function that may point upwards, each with its reason."""
 
@@ -87,6 +93,7 @@ CONFINED = {
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
     "pyarrow": ("autofix/jobs/tables.py",),
     "yaml": ("autofix/jobs/yaml_tree.py",),
+    "rich": ("autofix/display.py", "autofix/cli/", "benchmarks/"),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
 

@@ -12,6 +12,7 @@ from autofix import errors
         (errors.ArgumentError, ValueError),
         (errors.ModelError, ValueError),
         (errors.StrategyError, ValueError),
+        (errors.ScriptError, ValueError),
         (errors.UnrepairedError, RuntimeError),
         (errors.CodeError, RuntimeError),
     ],

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "verbose": "What a job prints goes to its log.",
     "on_unrepaired": "The verdict is in the record of the job, and in the exit code.",
     "directory": "The trials are kept in the folder of the job.",
+    "log_dir": "Jobs write no events for TensorBoard; their records have the looks and the trials.",
     "auto_scale_loss": "Keras has it on by default.",
     "learning_rate": "It is one of the optimizer: compile.optimizer: {name: adam, learning_rate: 0.01}.",
 }

@@ -91,6 +91,19 @@ class TrialRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class Script:
+    """The repaired training as a program of plain Keras.
+
+    Args:
+        code: Of the program; empty where there is none.
+        reason: Why there is none, in words that follow "because".
+    """
+
+    code: str = ""
+    reason: str = "nothing was repaired"
+
+
+@dataclasses.dataclass(frozen=True)
 class RunRecord:
     """Everything a report says about one call of `autofix.fit`.
 
@@ -114,6 +127,7 @@ class RunRecord:
         predictions: Samples of held-out predictions: of the user's own program and of the smallest fix, or of the last
             look where nothing was tried.
         circumstances: How the run was made.
+        script: The repaired training as a program.
     """
 
     verdict: str
@@ -133,6 +147,7 @@ class RunRecord:
     repaired: Trace | None = None
     predictions: tuple[Predictions, ...] = ()
     circumstances: Circumstances = dataclasses.field(default_factory=Circumstances)
+    script: Script = Script()
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -150,6 +165,7 @@ class RunRecord:
             "repaired": None if self.repaired is None else dataclasses.asdict(self.repaired),
             "predictions": [dataclasses.asdict(sample) for sample in self.predictions],
             "circumstances": dataclasses.asdict(self.circumstances),
+            "script": dataclasses.asdict(self.script),
         }
 
     @classmethod
@@ -171,6 +187,7 @@ class RunRecord:
                 "repaired": None if values["repaired"] is None else read_trace(values["repaired"]),
                 "predictions": tuple(read_predictions(one) for one in values["predictions"]),
                 "circumstances": read_circumstances(values["circumstances"]),
+                "script": Script(**values["script"]),
             }
         )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from autofix.assess import Assessment
-from autofix.errors import ArgumentError
+from autofix.errors import ArgumentError, ScriptError
 from autofix.recipe import Recipe
+from autofix.report.diff import diff
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 from autofix.report.saving import write_text
 from autofix.report.text import headline, render
@@ -58,6 +59,11 @@ class Report:
     def fix(self) -> str:
         """The smallest fix as Keras code to paste; empty unless repaired."""
         return self.record.recipe.code()
+
+    @property
+    def diff(self) -> str:
+        """The smallest fix as lines of Keras code to take away (`-`) and to add (`+`); empty unless repaired."""
+        return "\n".join(diff(self.record.recipe))
 
     @property
     def recipe(self) -> Recipe:
@@ -182,6 +188,24 @@ class Report:
         from autofix.report import html
 
         return html.fragment(self.record)
+
+    def to_script(self) -> str:
+        """The repaired training as a program of plain Keras, without autofix.
+
+        It makes the network with the fix in it, at the same initial weights, and trains it on the same batches: its
+        predictions are those of the repaired model to 1e-5, where the rows were given as arrays. A marked place says
+        which rows it needs.
+
+        Raises:
+            ScriptError: There is no repair, or something in it is of the user's own making, such as a layer.
+        """
+        if not self.record.script.code:
+            raise ScriptError(
+                "There is no program. Expected a repaired training made of Keras' own parts. "
+                f"Received: verdict={self.verdict!r}, where {self.record.script.reason}. "
+                "Use report.fix, or save the repaired model with model.save."
+            )
+        return self.record.script.code
 
     def to_dict(self) -> dict[str, Any]:
         """The report as strict JSON values: NaN and infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`."""

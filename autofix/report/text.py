@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
 from autofix.assess import Assessment
+from autofix.report.diff import diff
 from autofix.report.records import Reference, RunRecord, TrialRecord
 
 WIDTH = 100
@@ -15,17 +16,20 @@ LABEL_WIDTH = 10
 
 LINES = {
     "verdict": 4,
-    "seen": 5,
-    "references": 1,
-    "cause": 5,
-    "fix": 8,
-    "rungs": 7,
+    "before": 4,
     "after": 3,
-    "left out": 2,
-    "note": 4,
+    "reference": 1,
+    "cause": 5,
+    "fix": 10,
+    "tried": 6,
+    "left out": 1,
+    "note": 2,
     "time": 1,
 }
-"""The most lines a section may take: 40 together, a screen."""
+"""The most lines a section may take: with the empty lines 40 together, a screen."""
+
+SET_OFF = ("cause", "fix", "tried")
+"""Sections with an empty line before them."""
 
 SHOWN_SECONDS = 0.05
 """Shorter parts would be shown as 0.0."""
@@ -47,21 +51,24 @@ def render(record: RunRecord) -> str:
     autofix   healthy: the model learns; nothing was changed.
     time      1.5 s
     """
-    sections = [
-        ("autofix", "verdict", _wrapped(headline(record))),
-        ("seen", "seen", _assessments(record.before, f"epoch {record.before_epoch}, ")),
-        ("reference", "references", _references(record.references)),
-        ("cause", "cause", _findings(record)),
-        ("fix", "fix", _code(record.recipe.code())),
-        ("rungs", "rungs", _rungs(record.trials)),
-        ("after", "after", _assessments(record.after or (), "")),
-        ("left out", "left out", _one_line(f"{name}: {why}" for name, why in record.left_out.items())),
-        ("note", "note", [line for note in record.notes for line in _wrapped(note)]),
-        ("time", "time", _seconds(record.seconds)),
-    ]
+    before = _assessments(record.before, f"epoch {record.before_epoch}, ")
+    sections = {
+        "verdict": ("autofix", _wrapped(headline(record))),
+        "before": ("seen" if record.after is None else "before", before),
+        "after": ("after", _assessments(record.after or (), "")),
+        "reference": ("reference", _references(record.references)),
+        "cause": ("cause", _findings(record)),
+        "fix": ("fix", _broken(diff(record.recipe))),
+        "tried": ("tried", _tried(record.trials)),
+        "left out": ("left out", _left_out(record.left_out)),
+        "note": ("note", [line for note in record.notes for line in _wrapped(note)]),
+        "time": ("time", _seconds(record.seconds)),
+    }
     page = []
-    for label, section, lines in sections:
+    for section, (label, lines) in sections.items():
         more = "report.fix has them all" if section == "fix" else "report.to_dict() has them all"
+        if lines and section in SET_OFF:
+            page.append("")
         for index, line in enumerate(_clipped(lines, LINES[section], more)):
             page.append(f"{label if index == 0 else '':<{LABEL_WIDTH}}{line}"[:WIDTH].rstrip())
     return "\n".join(page)
@@ -154,7 +161,7 @@ def _references(references: Sequence[Reference]) -> list[str]:
     if not references:
         return []
     best = max(references, key=lambda reference: _sortable(reference.skill))
-    return [f"{best.name} reaches skill {_number(best.skill)} {_bounds(best)} on the same rows"]
+    return [f"{best.name} reaches skill {_number(best.skill)} {_bounds(best)} on held-out rows"]
 
 
 def _findings(record: RunRecord) -> list[str]:
@@ -170,30 +177,29 @@ def _findings(record: RunRecord) -> list[str]:
     return [*_clipped(_wrapped(first), 4, "report.findings has it all"), *_one_line(others)]
 
 
-def _code(code: str) -> list[str]:
-    """Code to paste: a line that is too long is broken after commas, its comment goes above it."""
-    lines = []
+def _broken(lines: Iterable[str]) -> list[str]:
+    """A diff whose long lines are broken after commas; the comment of such a line goes above it."""
+    broken = []
     room = WIDTH - LABEL_WIDTH
-    for line in code.splitlines():
+    for line in lines:
         if len(line) <= room:
-            lines.append(line)
+            broken.append(line)
             continue
-        statement, _, comment = line.partition("   # ")
+        sign, (statement, _, comment) = line[0], line[1:].partition("   # ")
         if comment:
-            lines.append(f"# {comment}")
+            broken.append(f"{sign}# {comment}")
         first, *parts = statement.split(", ")
-        broken = [first]
+        broken.append(sign + first)
         for part in parts:
             if len(broken[-1]) + len(part) + 3 <= room:
                 broken[-1] += f", {part}"
             else:
                 broken[-1] += ","
-                broken.append(f"    {part}")
-        lines += broken
-    return lines
+                broken.append(f"{sign}    {part}")
+    return broken
 
 
-def _rungs(trials: Sequence[TrialRecord]) -> list[str]:
+def _tried(trials: Sequence[TrialRecord]) -> list[str]:
     """One line a rung, with the strategies it adds; trials that only dropped remedies come last."""
     rungs: dict[int, list[TrialRecord]] = {}
     smaller = [trial for trial in trials if trial.status in ("minimal", "not minimal")]
@@ -204,7 +210,8 @@ def _rungs(trials: Sequence[TrialRecord]) -> list[str]:
     for rung, members in rungs.items():
         added = [name for name in strategies_of(members) if name not in known]
         known.update(added)
-        label = "control" if rung == 0 else " ".join(f"+ {name}" for name in added) or "no change"
+        together = " + ".join(strategies_of(members)) or "no change"  # those of the rungs before
+        label = "control" if rung == 0 else " ".join(f"+ {name}" for name in added) or together
         rows.append((f"{rung} {label}", members))
     if smaller:
         rows.append(("smaller recipes", smaller))
@@ -213,6 +220,13 @@ def _rungs(trials: Sequence[TrialRecord]) -> list[str]:
         f"{_shortened(label, width):<{width}}  {_outcome(members)}  {sum(trial.seconds for trial in members):.1f} s"
         for label, members in rows
     ]
+
+
+def _left_out(left_out: dict[str, str]) -> list[str]:
+    """The one strategy with its reason, or how many there are."""
+    if len(left_out) > 1:
+        return [f"{len(left_out)} strategies, for the reasons in report.left_out"]
+    return _one_line(f"{name}: {why}" for name, why in left_out.items())
 
 
 def strategies_of(trials: Iterable[TrialRecord]) -> list[str]:

@@ -1,6 +1,9 @@
+import dataclasses
 import math
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autofix.assess import Assessment
@@ -84,23 +87,63 @@ def test_a_repaired_page_tells_the_whole_story():
         seconds={"watch": 0.1, "trials": 1.2, "total": 1.5},
     )
     assert render(record).splitlines()[1:] == [
-        "seen      epoch 2, spread 0.000, skill -0.010 [-0.050, 0.020] on 33 rows",
-        "reference linear reaches skill 0.980 [0.970, 0.990] on the same rows",
+        "before    epoch 2, spread 0.000, skill -0.010 [-0.050, 0.020] on 33 rows",
+        "after     spread 0.980, skill 0.970 [0.950, 0.980] on 33 rows",
+        "reference linear reaches skill 0.980 [0.970, 0.990] on held-out rows",
+        "",
         "cause     learning_rate_too_high (90%): The rate of 1 is 1000 times the default.",
-        "fix       optimizer=keras.optimizers.Adam(0.01)   # was 1",
-        "rungs     0 control                1 trial, no skill to measure  0.2 s",
+        "",
+        "fix       -optimizer=keras.optimizers.Adam(1.0)",
+        "          +optimizer=keras.optimizers.Adam(0.01)",
+        "",
+        "tried     0 control                1 trial, no skill to measure  0.2 s",
         "          1 + lower_learning_rate  2 trials, skill 0.970 [0.870, 1.070], accepted  0.5 s",
         "          smaller recipes          1 trial, lower_learning_rate suffices  0.2 s",
-        "after     spread 0.980, skill 0.970 [0.950, 0.980] on 33 rows",
         "left out  add_hidden_layers: The model is subclassed.",
         "note      The data was read once.",
         "time      1.5 s: watch 0.1, trials 1.2",
     ]
 
 
+SEEN = re.compile(r"spread (\S+), skill (\S+) \[(\S+), (\S+)\] on ([\d,]+) rows")
+TRIED = re.compile(r"^\S* +(\d+) .*  (\d+) trials?, skill (\S+) \[(\S+), (\S+)\].*  (\S+) s$")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_numbers_are_those_of_the_record(seed):
+    rng = np.random.default_rng(seed)
+
+    def numbers(*names: str) -> dict[str, float]:
+        return {name: float(rng.normal()) for name in names}
+
+    skills = ("skill", "skill_lower", "skill_upper")
+    before, after = (assessment(**numbers("spread", *skills), n_samples=int(rng.integers(5000))) for _ in range(2))
+    trials = tuple(dataclasses.replace(trial(rung), **numbers(*skills, "seconds")) for rung in (0, 1, 1, 2))
+    references = tuple(Reference(name, **numbers(*skills)) for name in ("linear", "extra_trees"))
+    seconds = {"watch": 1.25, "total": float(rng.uniform(1.0, 9.0))}
+    record = RunRecord(
+        "repaired", (before,), 7, (after,), references=references, trials=trials, recipe=Recipe((RATE,)),
+        seconds=seconds,
+    )  # fmt: skip
+    page = render(record)
+    shown = [(*map(float, found[:4]), int(found[4].replace(",", ""))) for found in SEEN.findall(page)]
+    assert shown == [
+        (*(round(getattr(one, name), 3) for name in ("spread", *skills)), one.n_samples) for one in (before, after)
+    ]
+    best = max(references, key=lambda one: one.skill)
+    assert f"{best.name} reaches skill {best.skill:.3f} [{best.skill_lower:.3f}, {best.skill_upper:.3f}]" in page
+    rows = [[float(number) for number in found] for line in page.splitlines() for found in TRIED.findall(line)]
+    assert rows == [
+        [rung, len(members), *(round(getattr(max(members, key=lambda one: one.skill), name), 3) for name in skills),
+         round(sum(one.seconds for one in members), 1)]
+        for rung, members in ((rung, [one for one in trials if one.rung == rung]) for rung in range(3))
+    ]  # fmt: skip
+    assert f"{seconds['total']:.1f} s: watch 1.2" in page
+
+
 def test_any_page_fits_one_screen():
     lines = render(overflowing()).splitlines()
-    assert len(lines) <= 40
+    assert 24 <= len(lines) <= 40
     assert max(map(len, lines)) <= 100
     assert any("report.fix has them all" in line for line in lines)
 
@@ -144,10 +187,17 @@ def test_long_code_stays_code_to_paste():
         InsertHiddenLayers("add_hidden_layers", units=64, depth=1, kernel_initializer="glorot_uniform" * 2),
     )
     page = render(RunRecord("repaired", recipe=Recipe(remedies)))
-    code = [line[10:] for line in page.splitlines() if line.startswith(("fix ", "          "))]
+    diff = [line[10:] for line in page.splitlines() if line.startswith(("fix ", "          "))]
+    assert {line[0] for line in diff} == {"+"}
+    code = [line[1:] for line in diff]
     compile("\n".join(code), "fix", "exec")
     assert any("mean=[12345.7" in line for line in code)
     assert code.count("# before the output layer") == 1
+
+
+def test_many_strategies_that_were_left_out_are_counted():
+    record = RunRecord("unrepaired", left_out={f"strategy_{number}": "Why." for number in range(12)})
+    assert "left out  12 strategies, for the reasons in report.left_out" in render(record).splitlines()
 
 
 def test_causes_that_the_fix_treats_come_first_and_the_others_are_marked():
