@@ -68,7 +68,8 @@ def note(record: JobRecord) -> str:
     if record.failure:
         return f"{record.failure}: {record.reason}"
     if not record.is_good:
-        return record.reason
+        # The verdict stands beside it, and the report has the whole story.
+        return record.reason.removeprefix(f"{record.status}: ").split(". ")[0].removesuffix(".")
     return " ".join(record.departures)
 
 

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from autofix.jobs.worker import describe
 if TYPE_CHECKING:
     import keras
 
+    from autofix.assess import Assessment
     from autofix.report import Report
 
 LINE_AN_EPOCH = 2
@@ -129,7 +130,7 @@ def _as_csv(history: "keras.callbacks.History") -> str:
 
 def _told(report: "Report") -> dict[str, Any]:
     """What the report says that summaries show."""
-    seen = report.after or report.before
+    seen = _last_look(report)
     return {
         "status": report.verdict,
         "reason": report.headline,
@@ -140,6 +141,14 @@ def _told(report: "Report") -> dict[str, Any]:
         "skill": sum(one.skill for one in seen) / len(seen) if seen else None,
         "spread": max(one.spread for one in seen) if seen else None,
     }
+
+
+def _last_look(report: "Report") -> Sequence["Assessment"]:
+    """What was seen of the model at the end; of a suspicion that was false, `before` is what raised it."""
+    if report.after:
+        return report.after
+    looks = getattr(getattr(report.record, "own", None), "looks", ())
+    return looks[-1].heads if looks else report.before
 
 
 @contextlib.contextmanager

@@ -85,7 +85,9 @@ def survive(
     Returns:
         Who was killed, in order.
     """
-    choice, kills, known = random.Random(seed), [], {}
+    choice = random.Random(seed)
+    kills: list[str] = []
+    known: dict[str, str] = {}
     for _ in range(MOST_STARTS):
         run = start(command, log)
         if len(kills) < n_kills:

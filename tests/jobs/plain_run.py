@@ -5,24 +5,23 @@ from pathlib import Path
 
 from autofix.jobs import running
 from autofix.jobs.folder import RunFolder
-from autofix.jobs.schema import Job, JobFile
+from autofix.jobs.schema import JobFile
 
 SECONDS_EACH = 0.1
 
 
 def job_file(folder: Path, n_jobs: int) -> JobFile:
-    does = {"do": "hang", "value": SECONDS_EACH}
     jobs = [
-        Job(
-            name=f"job-{index}",
-            folder=str(folder),
-            model={"function": "m:f", "arguments": does},
-            data={"train": {"x": "x.npy", "y": "y.npy"}},
-            seed=index,
-        )
+        {
+            "name": f"job-{index}",
+            "folder": str(folder),
+            "model": {"function": "m:f", "arguments": {"do": "hang", "value": SECONDS_EACH}},
+            "data": {"train": {"x": "x.npy", "y": "y.npy"}},
+            "seed": index,
+        }
         for index in range(n_jobs)
     ]
-    return JobFile(name="jobs", path=str(folder / "jobs.yaml"), jobs=jobs)
+    return JobFile.model_validate({"name": "jobs", "path": str(folder / "jobs.yaml"), "jobs": jobs})
 
 
 if __name__ == "__main__":
