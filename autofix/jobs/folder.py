@@ -1,17 +1,17 @@
 """Run folders: where the results of jobs lie, and which of them are there.
 
-runs/<file>/            RunFolder
-run.json            the jobs of the file, in order
-summary.json, .csv  all records, written when a run ends
-index.html          all records as a page
-.run/               locks, and what workers say outside of any job
-<job>/              JobFolder
-job.json        the job as it was resolved, and how often it was begun
-running.json    which process works on it; gone when it has ended
-log.txt         everything that was printed
-trials/         the KerasTuner project, with which a killed search resumes
-model.keras, history.csv, report.json, report.html
-record.json     what became of it; written last
+- `runs/<file>/`: `RunFolder`
+  - `run.json`: the jobs of the file, in order
+  - `summary.json`, `summary.csv`, `index.html`: all records, written when a run ends
+  - `.run/`: locks, and what workers say outside of any job
+  - `<job>/`: `JobFolder`
+    - `job.json`: the job as it was resolved, and how often it was begun
+    - `running.json`: which process works on it; gone when it has ended
+    - `log.txt`: everything that was printed
+    - `trials/`: the KerasTuner project, with which a killed search resumes
+    - `data.json`: names of inputs and classes, which whoever uses the model needs
+    - `model.keras`, `history.csv`, `report.json`, `report.html`
+    - `record.json`: what became of it; written last
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ RESERVED = frozenset({"run.json", "summary.json", "summary.csv", "index.html"})
 FORGOTTEN_S = 3600.0
 """Age of half-written files of a run folder at which no run is still writing them: they take moments to write."""
 
-OWNED = ("record.json", "job.json", "log.txt", "model.keras", "history.csv", "report.json", "report.html")
+OWNED = ("record.json", "job.json", "log.txt", "data.json", "model.keras", "history.csv", "report.json", "report.html")
 """Files of a job's folder. All else in it, but the trials, is somebody else's and stays. The record comes first: when
 clearing is cut short, nothing is left that looks finished."""
 
@@ -69,6 +69,11 @@ class JobFolder:
     def trials(self) -> Path:
         """The KerasTuner project."""
         return self.path / "trials"
+
+    @property
+    def data(self) -> Path:
+        """What is to be known of the rows to use the model."""
+        return self.path / "data.json"
 
     @property
     def model(self) -> Path:

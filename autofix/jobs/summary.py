@@ -79,11 +79,11 @@ def as_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     Example:
 
     >>> as_csv([{"job": "churn", "skill": None}], ["job", "skill"])
-    'job,skill\n"churn",\n'
+    'job,skill\nchurn,\n'
     """
     text = io.StringIO()
-    text.write(",".join(columns) + "\n")
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
     for one in rows:
         writer.writerow([one.get(name) for name in columns])
     return text.getvalue()

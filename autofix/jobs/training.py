@@ -1,6 +1,7 @@
 """One job, in a worker: from the resolved job to its files and its record."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -60,6 +61,7 @@ def run(payload: dict[str, Any]) -> str:
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its result
             traceback.print_exc()
             found = {"status": "failed", "failure": "error", "reason": describe(error)}
+        sys.stderr.write(f"--- {now()}: {found['status']}\n")
     record = JobRecord(
         job.name,
         payload["content_hash"],
@@ -80,6 +82,7 @@ def _train(job: Job, folder: JobFolder, allow_code: bool) -> dict[str, Any]:
 
     _forget_other_jobs(job.seed)
     rows = data.load(job, allow_code)
+    atomic_files.write(folder.data, json.dumps(rows.to_dict(), indent=2, ensure_ascii=False))
     model = models.load(job, rows, allow_code)
     folder.trials.mkdir(exist_ok=True)
     arguments = models.fit_arguments(job, rows, model)

@@ -156,3 +156,5 @@ def _limit_threads(threads: int) -> None:
     # One more operation at a time than there are threads for brings nothing.
     os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Or the first worker takes all memory of a graphics processor, and leaves none to the others.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
