@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import importlib
+import importlib.util
 import io
 import json
 import math
@@ -15,6 +16,9 @@ from autofix.jobs import atomic_files
 from autofix.jobs.folder import Entry, RunFolder
 from autofix.jobs.record import JobRecord, summary_row
 from autofix.report import Report
+
+PAGE = "autofix.report.index"
+"""Draws the page. Imported when there is one to be drawn."""
 
 COLUMNS = ("job", "status", "cause", "fix", "skill", "spread", "seconds", "note")
 """Of a table, for people."""
@@ -116,7 +120,10 @@ def write(folder: RunFolder) -> None:
     Raises:
         OSError: The folder cannot be written to.
     """
-    for name in ("summary.json", "summary.csv"):
+    names = ["summary.json", "summary.csv"]
+    if importlib.util.find_spec(PAGE) is not None:
+        names.append("index.html")
+    for name in names:
         save(folder, folder.path / name)
 
 
@@ -151,7 +158,7 @@ def as_page(folder: RunFolder, entries: Sequence[Entry], home: Path) -> str:
         entries: The jobs.
         home: The folder that the page will lie in: links are relative to it.
     """
-    index = importlib.import_module("autofix.report.index")
+    index = importlib.import_module(PAGE)
     page: str = index.render([_page_entry(index, folder, one, home) for one in entries], f"autofix: {folder.path.name}")
     return page
 
