@@ -78,7 +78,7 @@ def test_an_entry_that_never_began_has_no_figures():
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"name": "a"}', '{"name": "a", "metrics": 3}'])
 def test_what_is_no_record_is_told_apart(text, tmp_path):
-    with pytest.raises(ValueError, match="Expecting value|Not the record of a job"):
+    with pytest.raises(ValueError, match=r"Expecting value|Not the record of a job"):
         JobRecord.from_json(text)
     folder = RunFolder(tmp_path)
     folder.job("a").path.mkdir()
