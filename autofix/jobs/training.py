@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,18 +158,18 @@ def _last_look(report: "Report") -> Sequence["Assessment"]:
 @contextlib.contextmanager
 def _printing_to(path: Path) -> Iterator[None]:
     """Appends all that is printed meanwhile to a file, also what C++ code and child processes print."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(stream) for stream in (1, 2)]
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        for stream in (1, 2):
-            os.dup2(descriptor, stream)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace"))
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for descriptor in (1, 2):
+            former = os.dup(descriptor)
+            stack.callback(os.close, former)
+            stack.callback(os.dup2, former, descriptor)
+            os.dup2(log.fileno(), descriptor)
+        stack.enter_context(contextlib.redirect_stdout(log))
+        stack.enter_context(contextlib.redirect_stderr(log))
+        # Python shows a warning once a process, where each job should have its own.
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("default", UserWarning)
         yield
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        for stream, former in zip((1, 2), kept, strict=True):
-            os.dup2(former, stream)
-            os.close(former)
-        os.close(descriptor)
