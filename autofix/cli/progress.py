@@ -38,10 +38,10 @@ class Lines(Listener):
     def ended(self, record: JobRecord) -> None:
         LOGGER.info("%s", line(record))
 
-    def unwritten(self, name: str, error: OSError) -> None:
+    def unwritten(self, what: str, error: OSError) -> None:
         LOGGER.error(
-            "%s: its record cannot be written (%s). Make room in the run folder; the job will run again.",
-            one_line(name),
+            "%s cannot be written (%s). Make room in the run folder, and give the same command again.",
+            one_line(what),
             error,
         )
 

@@ -76,8 +76,8 @@ class Listener:
     def ended(self, record: JobRecord) -> None:
         """A job ended."""
 
-    def unwritten(self, name: str, error: OSError) -> None:
-        """The record of a job could not be written: it will run again."""
+    def unwritten(self, what: str, error: OSError) -> None:
+        """Something could not be written: the record of a job, which will run again, or the summary."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,10 @@ def run(file: JobFile, folder: RunFolder, options: Options, listener: Listener |
         if todo.open:
             with open_engine(options, folder, len(todo.open)) as engine, _stop_signals() as stop:
                 is_interrupted = not _work(engine, todo, listener, stop)
-        summary.write(folder)
+        try:
+            summary.write(folder)
+        except OSError as error:  # the records are there, from which it can be made again
+            listener.unwritten("The summary", error)
         in_order = tuple(todo.records[job.name] for job in jobs if job.name in todo.records)
         return Outcome(in_order, len(jobs), is_interrupted)
 
@@ -158,12 +161,14 @@ class _Todo:
         self.records: dict[str, JobRecord] = {}
         self.open: dict[str, Job] = {}
         self.retries: dict[str, int] = {}
+        self._former: dict[str, JobRecord | None] = {}
         for job in jobs:
             record = folder.job(job.name).record()
             if record is not None and record.is_final(hashes[job.name], options.retry_failed):
                 self.records[job.name] = record
             else:
                 self.open[job.name] = job
+                self._former[job.name] = record
                 self.retries[job.name] = options.retries if job.retries is None else job.retries
 
     def task(self, name: str) -> Task:
@@ -184,9 +189,10 @@ class _Todo:
         name, folder = event.task.name, self._folder.job(event.task.name)
         written = folder.record()
         # It may have ended in the moment before its worker died.
-        if written is not None and written.content_hash == self._hashes[name]:
+        is_new = written is not None and written != self._former.get(name)
+        if written is not None and is_new and written.content_hash == self._hashes[name]:
             return written
-        what = {"crash": "its process ", "timeout": ""}.get(event.failure, "")
+        what = "its process " if event.failure == "crash" else ""
         return JobRecord(
             name,
             self._hashes[name],
@@ -237,7 +243,7 @@ def _ended(event: Finished | Failed, todo: _Todo, listener: Listener) -> JobReco
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.end(record)
     except OSError as error:
-        listener.unwritten(record.name, error)
+        listener.unwritten(f"The record of {record.name}", error)
     return record
 
 

@@ -4,6 +4,7 @@ It is a process of its own session: Ctrl-C in the terminal reaches the run alone
 run dies, so do its workers, at once and with all that they started.
 """
 
+import contextlib
 import dataclasses
 import faulthandler
 import importlib
@@ -101,7 +102,8 @@ def _call(function: Callable[..., Any], payload: Any) -> tuple[Any, str]:
     try:
         return function(payload), ""
     except BaseException as error:  # noqa: BLE001 - SystemExit of a user's code must not take the worker along
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # a disk that is full takes no traceback either
+            traceback.print_exc()
         return None, describe(error)
 
 

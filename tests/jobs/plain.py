@@ -1,6 +1,7 @@
 """Functions that tests let workers run: plain Python, so that a worker starts in a moment."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -61,6 +62,11 @@ def with_child(payload: dict[str, Any]) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(payload["value"]).write_text(str(child.pid))
     time.sleep(600)
+
+
+def fill_the_disk(payload: dict[str, Any]) -> None:
+    """From now on this process cannot write to files: what would be written is refused by the system."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def grow(payload: dict[str, Any]) -> int:

@@ -17,6 +17,8 @@ from autofix.jobs.lock import Holder, RunLock, Shard
 from autofix.jobs.processes import Process
 from autofix.jobs.running import Listener, Options
 from autofix.jobs.schema import Job, JobFile
+from autofix.jobs.tasks import Failed, Task
+from tests.jobs import kills
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +70,8 @@ class Notes(Listener):
     def ended(self, record):
         self.all.append(("ended", record.name))
 
-    def unwritten(self, name, error):
-        self.all.append(("unwritten", name))
+    def unwritten(self, what, error):
+        self.all.append(("unwritten", what))
 
     def of(self, kind):
         return [note[1] for note in self.all if note[0] == kind]
@@ -297,19 +299,40 @@ def test_a_record_that_cannot_be_written_is_told_and_the_job_runs_again(tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(JobFolder, "end", full)
         outcome = running.run(file, folder, Options(), notes := Notes())
-    assert notes.of("unwritten") == ["a"]
+    assert notes.of("unwritten") == ["The record of a"]
     assert statuses(outcome) == {"a": "crash"}
     assert not folder.job("a").record_file.exists()
 
 
-def test_a_run_that_died_at_its_record_counts_it(tmp_path, folder):
-    """The worker died between writing the record and telling so."""
+def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path, folder):
+    file = file_of(tmp_path, a={"do": "fill_the_disk", "times": 1})
+    outcome = running.run(file, folder, Options())
+    assert statuses(outcome) == {"a": "error"}
+    assert "File too large" in outcome.records[0].reason
+    kills.check_files(folder)
+    assert kills.leftovers(folder) == []
+    assert running.run(file, folder, Options(retry_failed=True)).is_good
+
+
+def lost(file, folder, **options):
+    """What a run makes of the word that the worker of its job died."""
+    hashes = {job.name: job.content_hash() for job in file.jobs}
+    return running._Todo(list(file.jobs), hashes, folder, Options(**options)).lost(
+        Failed(Task("a", {}), "crash", "was ended")
+    )
+
+
+def test_a_job_whose_worker_died_behind_its_record_has_ended(tmp_path, folder):
     file = file_of(tmp_path, a={})
     running.run(file, folder, Options())
-    todo = running._Todo([], {"a": file.jobs[0].content_hash()}, folder, Options())
-    from autofix.jobs.tasks import Failed, Task
+    assert lost(file, folder).status == "healthy"
 
-    assert todo.lost(Failed(Task("a", {}), "crash", "died")).status == "healthy"
+
+def test_a_job_whose_worker_died_before_it_began_does_not_keep_its_former_record(tmp_path, folder):
+    file = file_of(tmp_path, a={"do": "raise_error", "value": "x"})
+    running.run(file, folder, Options())
+    record = lost(file, folder, retry_failed=True)
+    assert (record.failure, record.reason) == ("crash", "its process was ended")
 
 
 def test_no_job_gets_out_of_the_run_folder(tmp_path, folder):
