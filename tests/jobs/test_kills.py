@@ -152,7 +152,7 @@ def test_twelve_trainings_survive_twenty_kills(tmp_path):
         seed += 1
 
 
-def test_ctrl_c_ends_a_run_with_130_and_the_same_command_resumes(tmp_path):
+def test_ctrl_c_ends_a_run_with_130_and_leaves_no_worker(tmp_path):
     path = write_jobs(tmp_path / "home", job("only"))
     run, log = command(path, tmp_path / "runs", 1), tmp_path / "log"
     first = kills.start(run, log)
