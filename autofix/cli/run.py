@@ -29,7 +29,15 @@ class _ShardType(click.ParamType):
 @allow_code_option
 @runs_option
 @format_option
-@click.option("-j", "--jobs", "n_workers", type=click.IntRange(1), default=1, show_default=True, help="Jobs at a time, on this machine.")
+@click.option(
+    "-j",
+    "--jobs",
+    "n_workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Jobs at a time, on this machine.",
+)
 @click.option("--shard", type=_ShardType(), help="Take the I-th of N shares of the jobs, as in an array of batch jobs.")
 @click.option(
     "--retries", type=click.IntRange(0), default=0, show_default=True, help="Times to retry a job whose process died."

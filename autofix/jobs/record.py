@@ -94,13 +94,14 @@ class JobRecord:
         """
         values = json.loads(text)
         try:
-            values["metrics"] = decoded(values["metrics"])
+            # One by one: whatever a metric is called, it is a number.
+            values["metrics"] = {name: decoded(value) for name, value in values["metrics"].items()}
             for name in ("skill", "spread", "seconds"):
                 values[name] = decoded(values[name])
             for name in ("strategies", "departures"):
                 values[name] = tuple(values[name])
             return cls(**values)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"Not the record of a job: {error}") from error
 
 

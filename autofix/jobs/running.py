@@ -184,22 +184,30 @@ class _Todo:
     def folder(self, name: str) -> JobFolder:
         return self._folder.job(name)
 
+    def written(self, name: str) -> JobRecord | None:
+        """The record that a worker of this run wrote, however it went on from there."""
+        record = self._folder.job(name).record()
+        is_new = record is not None and record != self._former.get(name)
+        return record if record is not None and is_new and record.content_hash == self._hashes[name] else None
+
+    def tries_again(self, event: Failed) -> bool:
+        """Whether a job that was lost is to be tried again, which counts as one of its retries."""
+        name = event.task.name
+        if event.failure != "crash" or self.retries[name] < 1 or self.written(name) is not None:
+            return False
+        self.retries[name] -= 1
+        return True
+
     def lost(self, event: Failed) -> JobRecord:
-        """The record of a job whose worker could not write one."""
-        name, folder = event.task.name, self._folder.job(event.task.name)
-        written = folder.record()
-        # It may have ended in the moment before its worker died.
-        is_new = written is not None and written != self._former.get(name)
-        if written is not None and is_new and written.content_hash == self._hashes[name]:
-            return written
-        what = "its process " if event.failure == "crash" else ""
+        """The record of a job whose worker wrote none."""
+        name = event.task.name
         return JobRecord(
             name,
             self._hashes[name],
             "failed",
             failure=event.failure,
-            reason=f"{what}{event.reason}",
-            attempts=max(1, folder.attempts),
+            reason=f"its process {event.reason}" if event.failure == "crash" else event.reason,
+            attempts=max(1, self._folder.job(name).attempts),
             started=now(),
             host=socket.gethostname(),
         )
@@ -218,18 +226,15 @@ def _work(engine: Engine, todo: _Todo, listener: Listener, stop: threading.Event
             name = event.task.name
             if isinstance(event, Started):
                 listener.started(name)
-                continue
-            if isinstance(event, Failed) and event.failure == "crash" and todo.retries[name] > 0:
-                todo.retries[name] -= 1
+            elif isinstance(event, Failed) and todo.tries_again(event):
                 listener.retried(name, event.reason)
                 engine.submit(todo.task(name))
-                continue
-            record = _ended(event, todo, listener)
-            todo.records[name] = record
-            unended.discard(name)
-            listener.ended(record)
-            if record.status == "failed" and todo.options.fail_fast:
-                return True
+            else:
+                record = todo.records[name] = _ended(event, todo, listener)
+                unended.discard(name)
+                listener.ended(record)
+                if record.status == "failed" and todo.options.fail_fast:
+                    return True
     return True
 
 
@@ -237,10 +242,15 @@ def _ended(event: Finished | Failed, todo: _Todo, listener: Listener) -> JobReco
     """The record of a job that came to an end, which is in its folder from now on."""
     if isinstance(event, Finished):
         return JobRecord.from_json(event.value)
+    # It may have ended in the moment before its worker died.
+    if (written := todo.written(event.task.name)) is not None:
+        return written
     record = todo.lost(event)
     folder = todo.folder(record.name)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
+        with folder.log.open("a", encoding="utf-8") as log:
+            log.write(f"--- {now()}: {record.status}, {record.failure}: {record.reason}\n")
         folder.end(record)
     except OSError as error:
         listener.unwritten(f"The record of {record.name}", error)

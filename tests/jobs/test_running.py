@@ -314,24 +314,25 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path, folder):
     assert running.run(file, folder, Options(retry_failed=True)).is_good
 
 
-def lost(file, folder, **options):
-    """What a run makes of the word that the worker of its job died."""
+def todo_of(file, folder, **options):
     hashes = {job.name: job.content_hash() for job in file.jobs}
-    return running._Todo(list(file.jobs), hashes, folder, Options(**options)).lost(
-        Failed(Task("a", {}), "crash", "was ended")
-    )
+    return running._Todo(list(file.jobs), hashes, folder, Options(**options))
 
 
 def test_a_job_whose_worker_died_behind_its_record_has_ended(tmp_path, folder):
     file = file_of(tmp_path, a={})
+    todo = todo_of(file, folder, retries=1)
     running.run(file, folder, Options())
-    assert lost(file, folder).status == "healthy"
+    assert todo.written("a").status == "healthy"
+    assert not todo.tries_again(Failed(Task("a", {}), "crash", "was ended"))
 
 
 def test_a_job_whose_worker_died_before_it_began_does_not_keep_its_former_record(tmp_path, folder):
     file = file_of(tmp_path, a={"do": "raise_error", "value": "x"})
     running.run(file, folder, Options())
-    record = lost(file, folder, retry_failed=True)
+    todo = todo_of(file, folder, retry_failed=True)
+    assert todo.written("a") is None
+    record = todo.lost(Failed(Task("a", {}), "crash", "was ended"))
     assert (record.failure, record.reason) == ("crash", "its process was ended")
 
 
