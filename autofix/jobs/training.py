@@ -114,17 +114,17 @@ def _keep(job: Job, folder: JobFolder, model: "keras.Model", history: "keras.cal
         with atomic_files.replacing(folder.model) as temporary:
             model.save(temporary)
     if job.output.history:
-        atomic_files.write(folder.history, _as_csv(history))
+        atomic_files.write(folder.history, _as_csv(history, job.fit.validation_freq))
     atomic_files.write(folder.report, report.to_json())
     if job.output.html and hasattr(report, "save"):
         report.save(folder.page)
 
 
-def _as_csv(history: "keras.callbacks.History") -> str:
-    """One line an epoch. With `validation_freq`, the epochs without validation have nothing there."""
+def _as_csv(history: "keras.callbacks.History", validation_freq: int) -> str:
+    """One line an epoch; those without validation have nothing there."""
     columns = {}
     for name, values in history.history.items():
-        every = len(history.epoch) // len(values) if values else 1
+        every = validation_freq if name.startswith("val_") else 1
         columns[name] = {every * (place + 1): repr(float(value)) for place, value in enumerate(values)}
     lines = [["epoch", *columns]]
     for row, epoch in enumerate(history.epoch, start=1):
