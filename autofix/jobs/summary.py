@@ -15,7 +15,6 @@ from typing import Any
 from autofix.jobs import atomic_files
 from autofix.jobs.folder import Entry, RunFolder
 from autofix.jobs.record import JobRecord, summary_row
-from autofix.report import Report
 
 PAGE = "autofix.report.index"
 """Draws the page. Imported when there is one to be drawn."""
@@ -165,6 +164,8 @@ def as_page(folder: RunFolder, entries: Sequence[Entry], home: Path) -> str:
 
 def _page_entry(index: Any, folder: RunFolder, entry: Entry, home: Path) -> Any:
     """The job for the page: from its report, where it has one, else from what its record says."""
+    from autofix.report import Report  # only the page needs it, and it takes a while
+
     files = folder.job(entry.name)
     link = Path(os.path.relpath(files.page, home)).as_posix() if files.page.is_file() else ""
     record = entry.record
