@@ -79,7 +79,7 @@ CONFINED = {
     "pydantic": ("autofix/jobs/schema.py", "autofix/jobs/complaints.py", "autofix/jobs/reading.py"),
     "pyarrow": ("autofix/jobs/tables.py",),
     "yaml": ("autofix/jobs/yaml_tree.py",),
-    "psutil": ("autofix/jobs/processes.py",),
+    "psutil": ("autofix/jobs/processes.py", "benchmarks/usage.py"),
     "ray": ("autofix/jobs/ray_engine.py",),
 }
 """Libraries that are used in one place, so that each can be replaced there."""
