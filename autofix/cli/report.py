@@ -35,8 +35,8 @@ def report(run: Path, output_format: str, output: Path | None) -> int:
         LOGGER.info("wrote %s", output)
     elif output_format in ("json", "jsonl"):
         emit([summary.row(entry) for entry in entries], output_format)
-    elif output_format == "csv":
-        emit([summary.short_row(entry) for entry in entries], output_format, summary.COLUMNS)
     else:
-        click.echo(summary.as_text(entries), nl=False)
+        emit([summary.short_row(entry) for entry in entries], output_format, summary.COLUMNS)
+        if output_format == "table" and (told := [entry for entry in entries if summary.is_worth_telling(entry)]):
+            click.echo(f"\n{summary.as_text(told)}", nl=False)
     return OK if all(entry.record is not None and entry.record.is_good for entry in entries) else SOME_BAD

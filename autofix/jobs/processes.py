@@ -13,6 +13,10 @@ SAME_START_S = 2.0
 the machine, which moves when the clock is set. Nobody runs through all process ids in that time."""
 
 
+LOOK_S = 0.02
+"""How often it is looked whether a process that was killed is gone, which takes a moment."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Process:
     """One process on one machine.
@@ -48,7 +52,10 @@ class Process:
     @property
     def is_alive(self) -> bool:
         """Whether it still runs; of another machine's process nothing is known, which counts as alive."""
-        return not self.is_here or self._find() is not None
+        try:
+            return not self.is_here or self._find() is not None
+        except psutil.AccessDenied:  # somebody else's, so it is there
+            return True
 
     def end(self, timeout_s: float = 10.0) -> None:
         """Kills it and what it started, where it runs on this machine, and waits until it is gone.
@@ -56,20 +63,19 @@ class Process:
         Args:
             timeout_s: Seconds to wait at most.
         """
-        found = self._find() if self.is_here else None
-        if found is None or found.pid == os.getpid():
+        if not self.is_here or not self.is_alive or self.pid == os.getpid():
             return
-        kill_tree(found.pid)
+        kill_tree(self.pid)
         deadline = time.monotonic() + timeout_s
-        while self._find() is not None and time.monotonic() < deadline:
-            time.sleep(0.02)
+        while self.is_alive and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
 
     def _find(self) -> psutil.Process | None:
         try:
             found = psutil.Process(self.pid)
             is_same = abs(found.create_time() - self.started) < SAME_START_S
             return found if is_same and found.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
+        except psutil.NoSuchProcess:
             return None
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +104,7 @@ def kill_tree(pid: int, with_root: bool = True) -> None:
     for victim in victims:
         try:
             victim.kill()
-        except psutil.NoSuchProcess:
+        except psutil.Error:  # gone, or not ours to kill
             continue
 
 

@@ -97,17 +97,34 @@ def as_json(rows: Sequence[dict[str, Any]]) -> str:
     return json.dumps(list(rows), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def is_worth_telling(entry: Entry) -> bool:
+    """Whether there is more to say of a job than its row does: a fix as code, or the reason why it is not good."""
+    return entry.record is not None and entry.record.status != "healthy"
+
+
 def as_text(entries: Sequence[Entry]) -> str:
-    """What each job came to, in paragraphs: the verdict, and the fix as code."""
-    paragraphs = []
-    for entry in entries:
-        record = entry.record
-        lines = [f"{entry.name}: {entry.status}"]
-        if record is not None:
-            lines += [record.reason] if record.reason else []
-            lines += [f"    {line}" for line in record.fix.splitlines()]
-        paragraphs.append("\n".join(lines))
-    return "\n\n".join(paragraphs) + "\n"
+    """What each job came to, in paragraphs: the verdict, and the fix as code.
+
+    Args:
+        entries: The jobs as their run folder knows them.
+
+    Example:
+
+    >>> print(as_text([Entry("churn", "failed", JobRecord("churn", "", "failed", "crash", "it died"), 2.0)]))
+    churn: failed, crash: it died
+    <BLANKLINE>
+    """
+    return "\n\n".join(f"{entry.name}: {_story(entry)}" for entry in entries) + "\n"
+
+
+def _story(entry: Entry) -> str:
+    record = entry.record
+    if record is None or not record.reason:
+        return entry.status
+    if record.failure:
+        return f"{record.status}, {record.failure}: {record.reason}"
+    # The report's headline begins with the verdict.
+    return "\n".join([record.reason, *(f"    {line}" for line in record.fix.splitlines())])
 
 
 def write(folder: RunFolder) -> None:

@@ -56,7 +56,9 @@ def test_data_and_tables_show_the_same(folder):
 
 def test_the_text_has_every_job(folder):
     text = summary.as_text(folder.entries())
-    assert text.startswith("fine & well: healthy\n\ndiverged: unrepaired\nunrepaired: nothing helped. More.\n")
+    assert text.startswith(
+        "fine & well: healthy\n\ndiverged: unrepaired: nothing helped. More.\n\nlost: failed, crash: "
+    )
     assert text.endswith("later: waiting\n")
 
 
