@@ -14,6 +14,7 @@ from typing import Any
 
 from autofix.jobs import atomic_files
 from autofix.jobs.folder import Entry, RunFolder
+from autofix.jobs.problems import one_line
 from autofix.jobs.record import JobRecord, summary_row
 
 PAGE = "autofix.report.index"
@@ -114,17 +115,21 @@ def as_text(entries: Sequence[Entry]) -> str:
     churn: failed, crash: it died
     <BLANKLINE>
     """
-    return "\n\n".join(f"{entry.name}: {_story(entry)}" for entry in entries) + "\n"
+    stories = [[f"{entry.name}: {_verdict(entry)}", *_fix(entry)] for entry in entries]
+    # Line by line: what jobs and their errors are called must not steer a terminal.
+    return "\n\n".join("\n".join(map(one_line, story)) for story in stories) + "\n"
 
 
-def _story(entry: Entry) -> str:
+def _verdict(entry: Entry) -> str:
     record = entry.record
     if record is None or not record.reason:
         return entry.status
-    if record.failure:
-        return f"{record.status}, {record.failure}: {record.reason}"
-    # The report's headline begins with the verdict.
-    return "\n".join([record.reason, *(f"    {line}" for line in record.fix.splitlines())])
+    # The headline of a report begins with the verdict.
+    return f"{record.status}, {record.failure}: {record.reason}" if record.failure else record.reason
+
+
+def _fix(entry: Entry) -> list[str]:
+    return [] if entry.record is None else [f"    {line}" for line in entry.record.fix.splitlines()]
 
 
 def write(folder: RunFolder) -> None:
