@@ -63,6 +63,10 @@ class JobFileError(AutofixError, ValueError):
         return "\n".join(map(str, self.problems))
 
 
+class RunError(AutofixError, RuntimeError):
+    """A run of jobs cannot start or go on: its folder is in use, or its workers do not start."""
+
+
 class AutofixWarning(UserWarning):
     """Base of every warning that autofix gives."""
 

@@ -19,6 +19,7 @@ MODULES = {
     "unlearnable": "unlearnable",
     "overhead": "overhead",
     "probe": "probe_cost",
+    "jobs": "job_throughput",
     "demo": "demo",
 }
 """Where each command lives. Imported when it is called, because Keras takes seconds to import."""
@@ -82,7 +83,11 @@ def parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("probe", help="what a probe costs against model.fit")
     probe.add_argument("--trials", type=_count, default=200, help="trials over which memory is watched (default: 200)")
 
-    for command in (published, overhead, probe):
+    jobs = commands.add_parser("jobs", help="jobs a minute: two workers, one, and a loop of scripts")
+    jobs.add_argument("--jobs", type=_count, default=40, help="how many small trainings (default: 40)")
+    jobs.add_argument("--scripts", type=_count, default=10, help="how many of them as scripts too (default: 10)")
+
+    for command in (published, overhead, probe, jobs):
         command.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
 
     demo = commands.add_parser("demo", help="the three programs as a table and a picture")

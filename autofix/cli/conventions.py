@@ -136,6 +136,12 @@ def logging_to_stderr() -> Iterator[None]:
         top.propagate = propagates
 
 
+def is_quiet() -> bool:
+    """Whether `-q` was given: warnings and errors only."""
+    shown = [one.level for one in logging.getLogger("autofix").handlers if isinstance(one, _Stderr)]
+    return min(shown, default=logging.WARNING) > logging.INFO
+
+
 def _set_verbosity(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if not value:
         return

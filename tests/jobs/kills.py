@@ -1,0 +1,123 @@
+"""Runs that are killed at random moments, and what must be true of them afterwards."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from autofix.jobs.atomic_files import TEMPORARY_PREFIX
+from autofix.jobs.folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+MOST_STARTS = 200
+"""A run that is not through after so many starts makes no progress."""
+
+
+def start(command: Sequence[str], log: Path) -> subprocess.Popen:
+    with log.open("ab") as file:
+        return subprocess.Popen(command, env=ENVIRONMENT, stdout=file, stderr=file, start_new_session=True)
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The worker processes of a run, not the process that multiprocessing starts for itself."""
+    try:
+        return [one for one in psutil.Process(pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    except psutil.Error:
+        return []
+
+
+def kill_one_of(run: subprocess.Popen, victim: str, choice: random.Random) -> str:
+    """Kills the run, or one of its workers as soon as there is one; says whom, or nobody when the run is through."""
+    while run.poll() is None:
+        workers = workers_of(run.pid)
+        if victim == "run":
+            run.kill()
+            return victim
+        if workers:
+            choice.choice(workers).kill()
+            return victim
+        time.sleep(0.01)
+    return "nobody"
+
+
+def ended(folder: RunFolder) -> dict[str, str]:
+    """The text of the record of each job that is through for good."""
+    if not (folder.path / "run.json").exists():
+        return {}
+    return {
+        entry.name: folder.job(entry.name).record_file.read_text()
+        for entry in folder.entries()
+        if entry.record is not None and entry.record.failure != "crash"
+    }
+
+
+def check_files(folder: RunFolder) -> None:
+    """Nothing half-written stands where a whole file is expected."""
+    for path in folder.path.rglob("*.json"):
+        json.loads(path.read_text())
+    for path in folder.path.rglob("model.keras"):
+        assert zipfile.ZipFile(path).testzip() is None
+
+
+def survive(
+    command: Sequence[str], folder: RunFolder, n_jobs: int, longest_s: float, n_kills: int, seed: int, log: Path
+) -> list[str]:
+    """Starts the same command again and again, and kills it or a worker of it, until its jobs are through.
+
+    Args:
+        command: The run.
+        folder: Where its results go.
+        n_jobs: How many it has.
+        longest_s: Latest moment of a kill, in seconds after the start.
+        n_kills: How many; after that it runs undisturbed.
+        seed: Of the moments; run and workers are killed in turn.
+        log: Gets what is printed.
+
+    Returns:
+        Who was killed, in order.
+    """
+    choice = random.Random(seed)
+    kills: list[str] = []
+    known: dict[str, str] = {}
+    for _ in range(MOST_STARTS):
+        run = start(command, log)
+        if len(kills) < n_kills:
+            time.sleep(choice.uniform(0.0, longest_s))
+            kills.append(kill_one_of(run, ("run", "worker")[len(kills) % 2], choice))
+        run.wait(timeout=600)
+        check_files(folder)
+        now = ended(folder)
+        # What was through before was not run again, nor lost.
+        assert known.items() <= now.items()
+        known = now
+        if len(known) == n_jobs:
+            return kills
+    raise AssertionError(f"not through after {MOST_STARTS} starts: {sorted(known)}; {log.read_text()[-2000:]}")
+
+
+def leftovers(folder: RunFolder) -> list[Path]:
+    return [
+        *folder.path.rglob(f"{TEMPORARY_PREFIX}*"),
+        *folder.path.rglob("running.json"),
+        *folder.locks.glob("*.json"),
+    ]
+
+
+def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
