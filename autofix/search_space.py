@@ -16,6 +16,9 @@ from autofix.strategy import LADDER, Case, Strategy
 NEAR_THE_LIKELIEST = 0.02
 """Causes whose confidence is this near to the likeliest one's are as likely, and treated with it."""
 
+LIKELY = 0.5
+"""Confidence from which a cause is rather the one than not."""
+
 NOT_REGROUPED = "the data comes in batches of its own, whose rows cannot be regrouped"
 """Why strategies that regroup rows are left out."""
 
@@ -117,7 +120,8 @@ class SearchSpace:
         Args:
             order: `"ladder"` for the fixed order; `"random"` for a random one; `"evidence"` to begin with what treats
                 the likeliest cause, go on with all that treat a confident finding, then with what needs no new
-                compilation and overrules nothing, and end with the others, each by confidence.
+                compilation, unless it overrules the user for an unlikely cause, and end with the others, each by
+                confidence.
             seed: Of the random order.
         """
         if order == "ladder":
@@ -131,9 +135,13 @@ class SearchSpace:
         second = [name for name in ranked if confidence[name] >= CONFIDENT and name not in first]
         rest = [name for name in ranked if name not in first + second]
         # A trial that needs no new compilation takes a twentieth of the time of one that does.
-        rest.sort(key=lambda name: self.strategies[name].recompiles or name in self.overruling)
+        rest.sort(key=lambda name: self.strategies[name].recompiles or self._is_presumptuous(name))
         others = [(name,) for name in rest]
         return [group for group in (tuple(first), tuple(second), *others) if group]
+
+    def _is_presumptuous(self, name: str) -> bool:
+        """Whether a strategy would overrule the user though what it treats is rather not the cause."""
+        return name in self.overruling and self._confidence(self.strategies[name]) < LIKELY
 
     def hopeless_rungs(self, order: str, seed: int = 0) -> list[tuple[str, ...]]:
         """The two rungs for data that no reference learner finds anything in: what is likely, then what is cheap."""
