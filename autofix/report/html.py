@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from autofix.assess import Assessment
 from autofix.report import svg
+from autofix.report.diff import diff
 from autofix.report.figures import FIGURES
 from autofix.report.figures.marks import Axis, Grid, Plot, Row, Rows, describe
 from autofix.report.figures.references import fix_trial
@@ -31,8 +32,8 @@ MOST_CHARACTERS = 300
 DASH = "\N{EN DASH}"
 """Stands where there is no number."""
 
-MOST_JSON = 100_000
-"""Characters of the JSON of the recipe on the page: the statistics of many thousand features are for another file."""
+MOST_CODE = 60_000
+"""Characters of the recipe as JSON, and of the program, on the page: long statistics are for another file."""
 
 
 def page(record: RunRecord) -> str:
@@ -62,8 +63,6 @@ def fragment(record: RunRecord) -> str:
 def _content(record: RunRecord, kinds: Sequence[str]) -> dict[str, Any]:
     """What the templates show."""
     recipe_json = json.dumps(encoded(record.recipe.to_dict()), indent=2, allow_nan=False)
-    if len(recipe_json) > MOST_JSON:
-        recipe_json = f"{recipe_json[:MOST_JSON]}\n... cut here; report.recipe.to_json() has it all"
     return {
         "record": record,
         "circumstances": record.circumstances,
@@ -73,9 +72,16 @@ def _content(record: RunRecord, kinds: Sequence[str]) -> dict[str, Any]:
         "best": max(record.references, key=lambda one: one.skill, default=None),
         "findings": [] if record.verdict == "healthy" else _in_order(record),
         "pictures": [found for kind in kinds if (found := FIGURES[kind](record)) is not None],
-        "recipe_json": recipe_json,
+        "diff": diff(record.recipe),
+        "recipe_json": _cut(recipe_json, "report.recipe.to_json()"),
+        "script": _cut(record.script.code, "report.to_script()"),
         **_shown_trials(record),
     }
+
+
+def _cut(text: str, source: str) -> str:
+    """As much of a long text as the page has room for, and where the rest is."""
+    return text if len(text) <= MOST_CODE else f"{text[:MOST_CODE]}\n... cut here; {source} has it all"
 
 
 def _shown_trials(record: RunRecord) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from autofix.benchmarks.published import PROGRAMS, TRAINING_ROWS, Program
 from autofix.report import Report
 from autofix.report.index import Entry, render
 from tests.report import browser
+from tests.report.terminal_images import terminal_images
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "images"
 
@@ -96,7 +97,7 @@ def _shoot(
     Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS).save(target, optimize=True)
 
 
-MAKERS: tuple[Callable[[pathlib.Path], None], ...] = (report_pages,)
+MAKERS: tuple[Callable[[pathlib.Path], object], ...] = (report_pages, terminal_images)
 """What makes pictures; each writes its own into the folder."""
 
 
@@ -113,7 +114,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for make in MAKERS:
         make(FOLDER)
-    for path in sorted(FOLDER.glob("*.png")):
+    for path in sorted(path for path in FOLDER.iterdir() if path.is_file()):
         print(f"{path.relative_to(FOLDER.parents[1])}  {path.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -15,7 +15,7 @@ from autofix.remedies import SetFitArgument
 from autofix.report.html import fragment, page
 from autofix.report.index import Entry, render
 from autofix.report.numbers import number
-from autofix.report.records import VERDICTS, Finding, RunRecord, TrialRecord
+from autofix.report.records import VERDICTS, Finding, RunRecord, Script, TrialRecord
 from autofix.report.traces import Circumstances
 from autofix.strict_json import encoded
 from tests.report import made, reading
@@ -150,6 +150,8 @@ def test_colours_are_far_enough_apart_in_every_theme(text):
         for badge in ("before", "after", "other", "good"):
             assert reading.contrast(theme["on-badge"], theme[badge]) >= TEXT_CONTRAST, (badge, theme)
         assert reading.contrast(theme["after"], theme["card"]) >= TEXT_CONTRAST  # links and tags
+        for sign in ("before", "after"):
+            assert reading.contrast(theme[sign], theme["soft"]) >= TEXT_CONTRAST  # lines of the diff
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -198,11 +200,25 @@ def test_trials_that_have_no_room_are_counted():
     assert f"{len(record.trials) - n_shown} more trials" in tree.text
 
 
-def test_the_fix_is_there_as_code_and_as_json():
+def test_the_fix_is_there_as_a_diff_as_code_and_as_json():
     record = made.repaired()
     tree = reading.read(page(record))
-    assert tree.one("section", data_part="fix").one("code").text == " ".join(record.recipe.code().split())
+    lines = tree.one("section", data_part="fix").one("code").all("span")
+    assert [(line.attributes["class"], line.text) for line in lines] == [
+        ("removed", "-optimizer=keras.optimizers.Adam(1.0)"),
+        ("added", "+optimizer=keras.optimizers.Adam(0.01)"),
+    ]
+    assert tree.one("code", data_part="code").text == " ".join(record.recipe.code().split())
     assert Recipe.from_dict(json.loads(tree.one("code", data_part="recipe").text)) == record.recipe
+
+
+def test_the_program_is_there_where_it_could_be_written():
+    assert not reading.read(PAGES["repaired"]).all("code", data_part="script")
+    text = page(made.repaired(script=Script("import keras  # <b>")))
+    assert reading.read(text).one("code", data_part="script").text == "import keras # <b>"
+    long = page(made.repaired(script=Script("x = 1\n" * 100_000)))
+    assert len(long.encode()) <= MOST_BYTES
+    assert "report.to_script() has it all" in long
 
 
 def test_causes_that_the_fix_treats_come_first():

@@ -45,7 +45,7 @@ def test_a_new_file_can_be_read_by_whom_the_umask_lets(tmp_path):
 
 def test_a_notebook_shows_the_verdict_the_fix_and_the_first_figures():
     shown = Report(made.repaired())._repr_html_()
-    assert "keras.optimizers.Adam(0.01)" in shown
+    assert "+optimizer=keras.optimizers.Adam(0.01)" in shown
     assert [kind for kind in FIGURES if f'data-kind="{kind}"' in shown] == ["predictions", "progress"]
 
 
