@@ -22,8 +22,9 @@ DEFAULT_MAX_TRIALS = 60
 DEFAULT_ACCEPT = 0.98
 """Share of the reference learners' skill that ends the search. Above it, more trials gain less than their noise."""
 
-MIN_BUDGET_S = 10.0
-"""The default budget is the projected time of the user's own run, but never less than a few compilations take."""
+MIN_BUDGET_S = 20.0
+"""The default budget is the projected time of the user's own run, but never less than a few compilations take, on a busy
+machine too."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,10 @@ DECISIVE = 0.97
 """Of a cause that nothing else could explain away."""
 
 
+UNCOUNTABLE = 1e9
+"""From here on a reader counts digits rather than reads them."""
+
+
 def by_decades(ratio: float, base: float, decade: float) -> float:
     """A confidence that starts at `base` where the ratio is 1 and grows by `decade` with every power of ten."""
     return min(DECISIVE, base + decade * math.log10(max(1.0, ratio)))
@@ -34,5 +38,6 @@ def names(layers: Sequence[LayerProfile]) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio without false precision, such as `"1,000 times"`."""
-    return f"{float(f'{ratio:.2g}'):,.0f} times" if ratio >= 10.0 else f"{ratio:.2g} times"
+    """A ratio without false precision, such as `"1,000 times"`, or `"1.1e+12 times"` where digits say nothing."""
+    is_countable = 10.0 <= ratio < UNCOUNTABLE
+    return f"{float(f'{ratio:.2g}'):,.0f} times" if is_countable else f"{ratio:.2g} times"

@@ -129,17 +129,16 @@ def _unrepaired(record: RunRecord) -> str:
         return "the model is failing and nothing could be tried; it was trained as it is."
     if any(finding.cause == "leaky_split" for finding in record.findings):
         return "the model is failing, and what repairs it in trials proves nothing: it learns permuted targets as well."
-    best = max(tried, key=lambda trial: _sortable(trial.skill))
-    change = " + ".join(best.recipe.strategies) or "no change"
+    best = best_of(tried)
+    change = "no change" if best is None else " + ".join(best.recipe.strategies) or "no change"
     if any(trial.status in ("accepted", "sufficient", "minimal") for trial in tried):
         return (
             f"the model is failing. A repair was proven in trials ({change}), but the training with it did not hold; "
             "the model was trained as it is."
         )
-    return (
-        f"the model is failing and none of {_count(len(tried), 'trial')} proved a repair; it was trained as "
-        f"it is. Best tried: {change}, skill {_number(best.skill)} {_bounds(best)}."
-    )
+    closest = "" if best is None else f" Best tried: {change}, skill {_number(best.skill)} {_bounds(best)}."
+    count = _count(len(tried), "trial")
+    return f"the model is failing and none of {count} proved a repair; it was trained as it is.{closest}"
 
 
 def _assessments(assessments: Sequence[Assessment], prefix: str) -> list[str]:
