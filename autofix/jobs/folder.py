@@ -33,7 +33,7 @@ RESERVED = frozenset({"run.json", "summary.json", "summary.csv", "index.html"})
 """Files of a run folder, which no job can be named after."""
 
 FORGOTTEN_S = 3600.0
-"""Age of half-written files of a run folder at which no run is still writing them: they take moments to write."""
+"""Age of half-written files of a run folder at which no other run is still writing them: that takes moments."""
 
 OWNED = ("record.json", "job.json", "log.txt", "data.json", "model.keras", "history.csv", "report.json", "report.html")
 """Files of a job's folder. All else in it, but the trials, is somebody else's and stays. The record comes first: when
@@ -230,7 +230,7 @@ class RunFolder:
         return JobFolder(path)
 
     def begin(self, source: str, jobs: dict[str, str]) -> None:
-        """Notes which jobs there are.
+        """Notes which jobs there are, for the run that holds the lock.
 
         Args:
             source: Path of the job file.
@@ -243,7 +243,8 @@ class RunFolder:
         for name in jobs:
             self.job(name)
         (self.path / HIDDEN).mkdir(parents=True, exist_ok=True)
-        atomic_files.clear_unfinished(self.path, FORGOTTEN_S)
+        is_alone = len(lock.holders(self.locks)) <= 1
+        atomic_files.clear_unfinished(self.path, 0.0 if is_alone else FORGOTTEN_S)
         content = {"version": 1, "file": source, "jobs": jobs}
         atomic_files.write(self.path / "run.json", json.dumps(content, indent=2, ensure_ascii=False))
 

@@ -20,6 +20,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+FORGOTTEN_S = 60.0
+"""Age of half-written locks at which nobody, on no machine, is still writing them: that takes moments."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Shard:
     """One of several runs that share the jobs of a file.
@@ -107,6 +111,7 @@ class RunLock:
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         with _guard(self._folder):
+            atomic_files.clear_unfinished(self._folder, FORGOTTEN_S)
             for path in _paths(self._folder):
                 self._check(path)
             atomic_files.write(self._path, self._mine.to_json())
