@@ -2,23 +2,21 @@
 
 import contextlib
 import csv
-import importlib
-import importlib.util
 import io
 import json
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autofix.jobs import atomic_files
 from autofix.jobs.folder import Entry, RunFolder
 from autofix.jobs.problems import one_line
 from autofix.jobs.record import JobRecord, summary_row
 
-PAGE = "autofix.report.index"
-"""Draws the page. Imported when there is one to be drawn."""
+if TYPE_CHECKING:
+    from autofix.report import index
 
 COLUMNS = ("job", "status", "cause", "fix", "skill", "spread", "seconds", "note")
 """Of a table, for people."""
@@ -141,10 +139,7 @@ def write(folder: RunFolder) -> None:
     Raises:
         OSError: The folder cannot be written to.
     """
-    names = ["summary.json", "summary.csv"]
-    if importlib.util.find_spec(PAGE) is not None:
-        names.append("index.html")
-    for name in names:
+    for name in ("summary.json", "summary.csv", "index.html"):
         save(folder, folder.path / name)
 
 
@@ -179,14 +174,14 @@ def as_page(folder: RunFolder, entries: Sequence[Entry], home: Path) -> str:
         entries: The jobs.
         home: The folder that the page will lie in: links are relative to it.
     """
-    index = importlib.import_module(PAGE)
-    page: str = index.render([_page_entry(index, folder, one, home) for one in entries], f"autofix: {folder.path.name}")
-    return page
+    from autofix.report import index  # only the page needs it, and it takes a while
+
+    return index.render([_page_entry(folder, one, home) for one in entries], f"autofix: {folder.path.name}")
 
 
-def _page_entry(index: Any, folder: RunFolder, entry: Entry, home: Path) -> Any:
+def _page_entry(folder: RunFolder, entry: Entry, home: Path) -> "index.Entry":
     """The job for the page: from its report, where it has one, else from what its record says."""
-    from autofix.report import Report  # only the page needs it, and it takes a while
+    from autofix.report import Report, index
 
     files = folder.job(entry.name)
     link = Path(os.path.relpath(files.page, home)).as_posix() if files.page.is_file() else ""

@@ -116,7 +116,7 @@ def _keep(job: Job, folder: JobFolder, model: "keras.Model", history: "keras.cal
     if job.output.history:
         atomic_files.write(folder.history, _as_csv(history, job.fit.validation_freq))
     atomic_files.write(folder.report, report.to_json())
-    if job.output.html and hasattr(report, "save"):
+    if job.output.html:
         report.save(folder.page)
 
 
@@ -151,7 +151,7 @@ def _last_look(report: "Report") -> Sequence["Assessment"]:
     """What was seen of the model at the end; of a suspicion that was false, `before` is what raised it."""
     if report.after:
         return report.after
-    looks = getattr(getattr(report.record, "own", None), "looks", ())
+    looks = report.record.own.looks
     return looks[-1].heads if looks else report.before
 
 

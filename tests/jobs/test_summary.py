@@ -70,7 +70,6 @@ def test_what_jobs_say_does_not_steer_a_terminal():
 
 
 def test_the_page_links_to_reports_and_escapes_what_jobs_say(folder, tmp_path):
-    pytest.importorskip("autofix.report.index")
     summary.save(folder, tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text()
     assert "fine &amp; well" in page
