@@ -23,8 +23,8 @@ DEFAULT_ACCEPT = 0.98
 """Share of the reference learners' skill that ends the search. Above it, more trials gain less than their noise."""
 
 MIN_BUDGET_S = 20.0
-"""The default budget is the projected time of the user's own run, but never less than a few compilations take, on a busy
-machine too."""
+"""The default budget is the projected time of the user's own run, but never less than a few compilations take, even
+on a busy machine."""
 
 
 @dataclasses.dataclass(frozen=True)
