@@ -32,7 +32,7 @@ from autofix.minimize import minimize
 from autofix.monitor import LOOK_ROWS, output_names
 from autofix.probe import ProbeEngine
 from autofix.recipe import Recipe
-from autofix.repair_record import LEAK, Repair, nothing_first, samples_of
+from autofix.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
 from autofix.report.records import Finding, TrialRecord
 from autofix.search_space import SearchSpace, Values
 from autofix.settings import Settings
@@ -321,7 +321,7 @@ class RepairShop:
             return TrialRecord(rung, recipe, values, nan, nan, nan, nan, seconds, "failed", f"{error!r:.300}")
         # The control arm was run for the evidence.
         seconds = outcome.seconds if rung == 0 else time.perf_counter() - started
-        return _record(outcome, rung, values, status, seconds, note)
+        return trial_record(outcome, rung, values, status, seconds, note)
 
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
         if rung == 0:
@@ -380,7 +380,7 @@ class RepairShop:
 
     def _record_smaller(self, outcome: Outcome, keeps: bool, seconds: float) -> None:
         rung = self._records[-1].rung
-        record = _record(outcome, rung, {}, "minimal" if keeps else "not minimal", seconds, "")
+        record = trial_record(outcome, rung, {}, "minimal" if keeps else "not minimal", seconds, "")
         self._records.append(record)
         self._console.trial(record)
 
@@ -391,21 +391,6 @@ class RepairShop:
             yield
         finally:
             self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
-
-
-def _record(outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str) -> TrialRecord:
-    return TrialRecord(
-        rung=rung,
-        recipe=outcome.recipe,
-        values=dict(values),
-        skill=outcome.skill,
-        skill_lower=outcome.skill_lower,
-        skill_upper=outcome.skill_upper,
-        spread=outcome.spread,
-        seconds=seconds,
-        status=status,
-        note=note,
-    )
 
 
 def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:

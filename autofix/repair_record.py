@@ -9,6 +9,7 @@ from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
 from autofix.report.text import best_of
 from autofix.report.traces import Predictions
+from autofix.search_space import Values
 
 LEAK = Finding(
     "leaky_split",
@@ -84,3 +85,19 @@ def samples_of(
         chosen, source = (None if best is None else judge.remembered(best.recipe)), "best"
     shown = [(control, "control"), (chosen, source)]
     return tuple(sample for outcome, name in shown if outcome for sample in outcome.samples(name, names))
+
+
+def trial_record(outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str) -> TrialRecord:
+    """The record of a trial with this outcome."""
+    return TrialRecord(
+        rung=rung,
+        recipe=outcome.recipe,
+        values=dict(values),
+        skill=outcome.skill,
+        skill_lower=outcome.skill_lower,
+        skill_upper=outcome.skill_upper,
+        spread=outcome.spread,
+        seconds=seconds,
+        status=status,
+        note=note,
+    )
