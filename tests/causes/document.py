@@ -22,7 +22,8 @@ dead units after steps of a huge rate, ranks below it.
 
 In the pictures a fault was planted into a small program that learns well without it: predictions against targets on
 fresh rows on the left, the loss by epoch on the right; grey is the program without the fault. "Seen" is what
-`autofix.fit` said of that very training.
+`autofix.fit` said of that very training. Two causes have no picture, because no training shows them: values that are
+not finite are refused before any, and a leak is found in trials.
 
 | cause | treated by |
 | --- | --- |

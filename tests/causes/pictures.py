@@ -86,12 +86,39 @@ def shuffled(program: Program) -> Program:
                            y_fresh=y_fresh)  # fmt: skip
 
 
+def of_one_target(program: Program) -> Program:
+    """The program with one target for every row."""
+    y, y_fresh = np.full_like(program.y, program.y[0]), np.full_like(program.y_fresh, program.y[0])
+    return program.changed("Every row has the target of the first.", y=y, y_fresh=y_fresh)
+
+
+def of_one_input(program: Program) -> Program:
+    """The program with the same inputs in every row."""
+    x, x_fresh = (np.broadcast_to(program.x[:1], rows.shape).copy() for rows in (program.x, program.x_fresh))
+    return program.changed("Every row has the inputs of the first.", x=x, x_fresh=x_fresh)
+
+
+def of_few_rows(program: Program) -> Program:
+    """The program with eight rows and a learning rate that is too high for them, which nothing can prove."""
+    broken = Case(*FAULTS["learning_rate_too_high"], program.seed).broken()
+    return broken.changed("Eight rows were left to train on.", x=broken.x[:8], y=broken.y[:8])
+
+
+ALTERED = {
+    "no_signal": shuffled,
+    "constant_targets": of_one_target,
+    "constant_features": of_one_input,
+    "too_few_rows": of_few_rows,
+}
+"""Causes that lie in the rows alone, and how they are put there."""
+
+
 def example(cause: str) -> tuple[Program, Run, Run] | None:
     """A broken program that shows the cause, its training, and that of the healthy one; None where none did."""
     for seed in SEEDS:
-        if cause == "no_signal":
+        if cause in ALTERED:
             healthy = BY_NAME["regression"].draw(seed)
-            broken = shuffled(healthy)
+            broken = ALTERED[cause](healthy)
         else:
             case = Case(*FAULTS[cause], seed)
             healthy, broken = case.healthy(), case.broken()
@@ -118,7 +145,7 @@ def draw(broken: Run, healthy: Run, path: Path) -> None:
         for run, colour in ((healthy, GREY), (broken, RED)):
             shown = np.isfinite(run.predictions)
             # In other units the healthy program would be a point.
-            if 0.3 < np.ptp(run.targets) / np.ptp(broken.targets) < 3.0:
+            if 0.3 * np.ptp(broken.targets) <= np.ptp(run.targets) <= 3.0 * max(np.ptp(broken.targets), 1.0):
                 left.plot(placed(run.targets)[shown], run.predictions[shown], "o", ms=2.6, mew=0, color=colour)
             right.plot(range(1, len(run.losses) + 1), run.losses, color=colour, linewidth=1.6)
         left.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -137,7 +164,7 @@ def draw(broken: Run, healthy: Run, path: Path) -> None:
 def main(causes: list[str]) -> None:
     """Draws the pictures of some causes, of all by default, and notes what autofix said."""
     examples = json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.exists() else {}
-    for cause in causes or [*FAULTS, "no_signal"]:
+    for cause in causes or [*FAULTS, *ALTERED]:
         found = example(cause)
         if found is None:
             print(f"{cause}: no seed shows it")
