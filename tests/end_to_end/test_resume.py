@@ -44,7 +44,7 @@ def fit(directory, program=PROGRAM, epochs=EPOCHS, **options):
     keras.utils.set_random_seed(0)
     model = program.build()
     # The ladder begins with what does not help here, so that there are trials to interrupt.
-    settings = {"order": "ladder", "max_trials": 12, "budget_s": 120.0, **options}
+    settings = {"order": "ladder", "max_trials": 24, "budget_s": 120.0, **options}
     history = autofix.fit(model, x, y, epochs=epochs, verbose=0, directory=directory, **settings)
     return history.report, model.predict(x, verbose=0)
 
