@@ -95,16 +95,7 @@ def reference_predictions(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
     targets = _targets(y, kind, n_classes)
-    learners: dict[str, Learner] = {
-        "linear": _linear,
-        "support_vector": _kernel,
-        "extra_trees": _trees,
-        NETWORK: _network,
-    }
-    if any(len(train) > MAX_KERNEL_ROWS for train, _ in splits):
-        del learners["support_vector"]
-    if x.shape[1] > MAX_NETWORK_FEATURES:
-        del learners[NETWORK]
+    learners = _learners(x.shape[1], max((len(train) for train, _ in splits), default=0))
     predictions = {name: np.full(targets.shape, np.nan) for name in learners}
     # On tables this small the threads of the linear algebra wait for each other longer than they work.
     with threadpool_limits(1, user_api="blas"):
@@ -120,6 +111,16 @@ def reference_predictions(
                 else:
                     predictions[name][test] = rows
     return predictions
+
+
+def _learners(n_features: int, n_rows: int) -> dict[str, Learner]:
+    """The learners that a table of this size is not too much for, by name."""
+    learners: dict[str, Learner] = {"linear": _linear, "support_vector": _kernel, "extra_trees": _trees}
+    if n_rows > MAX_KERNEL_ROWS:
+        del learners["support_vector"]
+    if n_features <= MAX_NETWORK_FEATURES:
+        learners[NETWORK] = _network
+    return learners
 
 
 def _attempt(

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     {
         *("errors", "state", "feeding", "initialization", "evidence", "references", "strict_json"),
-        *("reach", "callback_files", "default_network"),
+        *("reach", "callback_files", "default_network", "atomic_files"),
     },
     {"remedy", "heads", "category_codes", "dependence"},
     {"profiles"},
@@ -35,7 +35,7 @@ LAYERS = (
     {"report.traces", "prediction_samples"},
     {"held_out"},
     {
-        *("report.records", "report.numbers", "report.saving", "report.diff", "report.text"),
+        *("report.records", "report.numbers", "report.diff", "report.text"),
         *("report.figures.marks", "report.figures.roles", "report.figures.predictions", "report.figures.roc"),
         *("report.figures.progress", "report.figures.losses", "report.figures.ladder", "report.figures.references"),
         *("report.figures.layers", "report.figures.features", "report.figures.time_spent", "report.figures"),
@@ -56,7 +56,7 @@ LAYERS = (
     {"estimators"},
     {"__init__"},
     {"jobs"},
-    {"jobs.content", "jobs.problems", "jobs.atomic_files", "jobs.processes", "jobs.record", "jobs.tasks"},
+    {"jobs.content", "jobs.problems", "jobs.processes", "jobs.record", "jobs.tasks"},
     {"jobs.schema", "jobs.yaml_tree", "jobs.lock", "jobs.worker"},
     {"jobs.complaints", "jobs.merging", "jobs.editor_schema", "jobs.folder", "jobs.local"},
     {"jobs.reading", "jobs.code", "jobs.tables"},

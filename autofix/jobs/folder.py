@@ -21,8 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autofix import atomic_files
 from autofix.errors import RunError
-from autofix.jobs import atomic_files, lock
+from autofix.jobs import lock
 from autofix.jobs.processes import Process
 from autofix.jobs.record import JobRecord
 

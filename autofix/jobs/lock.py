@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from autofix import atomic_files
 from autofix.errors import RunError
-from autofix.jobs import atomic_files
 from autofix.jobs.processes import Process
 
 try:

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from autofix import atomic_files
 from autofix.errors import RunError
-from autofix.jobs import atomic_files
 from autofix.jobs.local import LocalEngine
 from autofix.jobs.tasks import Engine, Event, Failed, Finished, Started, Task
 from autofix.jobs.worker import Plan

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autofix.jobs import atomic_files
+from autofix import atomic_files
 from autofix.jobs.folder import Entry, RunFolder
 from autofix.jobs.problems import one_line
 from autofix.jobs.record import JobRecord, summary_row

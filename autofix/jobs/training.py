@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autofix.jobs import atomic_files
+from autofix import atomic_files
 from autofix.jobs.folder import JobFolder, now
 from autofix.jobs.record import JobRecord
 from autofix.jobs.schema import Job

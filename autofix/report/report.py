@@ -7,12 +7,12 @@ import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
+from autofix import atomic_files
 from autofix.assess import Assessment
 from autofix.errors import ArgumentError, ScriptError
 from autofix.recipe import Recipe
 from autofix.report.diff import diff
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
-from autofix.report.saving import write_text
 from autofix.report.text import headline, render
 from autofix.strict_json import decoded, encoded
 
@@ -157,7 +157,7 @@ class Report:
                 "There is no folder to write the report into. Expected a path in a folder that exists. "
                 f"Received: path={str(path)!r}. Make the folder first."
             )
-        write_text(target, writers[ending]())
+        atomic_files.write(target, writers[ending]())
         return target
 
     def to_html(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from autofix.jobs.atomic_files import TEMPORARY_PREFIX
+from autofix.atomic_files import TEMPORARY_PREFIX
 from autofix.jobs.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]

@@ -1,5 +1,6 @@
 """Reports in files, in notebooks and as figures of matplotlib."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -9,7 +10,6 @@ from autofix.errors import ArgumentError
 from autofix.report import Report
 from autofix.report.figures import FIGURES
 from autofix.report.html import page
-from autofix.report.saving import write_text
 from tests.report import made
 
 
@@ -27,11 +27,12 @@ def test_another_ending_is_refused_and_nothing_is_written(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path):
     target = tmp_path / "report.txt"
     target.write_text("old", encoding="utf-8")
+    record = dataclasses.replace(made.repaired(), notes=("half\ud800",))
     with pytest.raises(UnicodeEncodeError):
-        write_text(target, "half\ud800")
+        Report(record).save(target)
     assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
 

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from autofix.jobs import atomic_files
+from autofix import atomic_files
 from tests.jobs import kills
 
 
@@ -71,7 +71,7 @@ def test_a_kill_leaves_the_former_file_and_what_is_cleared_later(tmp_path):
     atomic_files.write(path, "former")
     program = """
         import os, pathlib, sys
-        from autofix.jobs import atomic_files
+        from autofix import atomic_files
         with atomic_files.replacing(pathlib.Path(sys.argv[1])) as temporary:
             temporary.write_text("half of it")
             os.kill(os.getpid(), 9)
