@@ -69,7 +69,14 @@ def check_files(folder: RunFolder) -> None:
 
 
 def survive(
-    command: Sequence[str], folder: RunFolder, n_jobs: int, longest_s: float, n_kills: int, seed: int, log: Path
+    command: Sequence[str],
+    folder: RunFolder,
+    n_jobs: int,
+    longest_s: float,
+    n_kills: int,
+    seed: int,
+    log: Path,
+    n_before: int = 0,
 ) -> list[str]:
     """Starts the same command again and again, and kills it or a worker of it, until its jobs are through.
 
@@ -81,9 +88,10 @@ def survive(
         n_kills: How many; after that it runs undisturbed.
         seed: Of the moments; run and workers are killed in turn.
         log: Gets what is printed.
+        n_before: Kills that hit before: the turn goes on from there.
 
     Returns:
-        Who was killed, in order.
+        Who was killed, in order; nobody where the run was through before.
     """
     choice = random.Random(seed)
     kills: list[str] = []
@@ -92,7 +100,8 @@ def survive(
         run, victim = start(command, log), "nobody"
         if len(kills) < n_kills:
             time.sleep(choice.uniform(0.0, longest_s))
-            victim = kill_one_of(run, ("run", "worker")[len(kills) % 2], choice)
+            n_hits = n_before + sum(who != "nobody" for who in kills)
+            victim = kill_one_of(run, ("run", "worker")[n_hits % 2], choice)
             kills.append(victim)
         run.wait(timeout=600)
         check_files(folder)
