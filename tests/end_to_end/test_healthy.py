@@ -140,6 +140,26 @@ def slow_starter():
     return model
 
 
+class Batches(keras.utils.PyDataset):
+    """Eight batches, which Keras shuffles by Python's own generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.y = plane_data()
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return self.x[index::8], self.y[index::8]
+
+
+def test_batches_that_keras_shuffles_stay_in_its_order():
+    hidden = [lambda: layers.Dense(8, activation="relu")] * 2
+    history = assert_same(lambda: model_of(*[make() for make in hidden], layers.Dense(1)), Batches(), epochs=6)
+    assert history.report.verdict == "healthy"
+
+
 def test_a_false_alarm_leaves_the_run_bit_identical():
     x, y = plane_data()
     history = assert_same(slow_starter, x, y, epochs=60)
