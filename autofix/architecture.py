@@ -15,6 +15,7 @@ from autofix.errors import ModelError
 from autofix.optimizers import changed_optimizer
 from autofix.recipe import Recipe
 from autofix.remedies import EncodeCategories, InsertHiddenLayers, NormalizeInputs, ReplaceHeads, RescaleOutputs
+from autofix.state import preserved_randomness
 
 _WEIGHTLESS = (
     keras.layers.Activation,
@@ -47,8 +48,10 @@ def why_not_rebuilt(model: keras.Model) -> str:
     if not can_edit(model):
         return "the model's class has a call or constructor of its own, so no layer can be put in"
     try:
-        for layer in model.layers:
-            _copy_part(layer, Edits(), {})
+        # The copies' initialisers draw seeds from Python's generator, by which Keras shuffles a PyDataset.
+        with preserved_randomness():
+            for layer in model.layers:
+                _copy_part(layer, Edits(), {})
     except NotCopiedError as error:
         kind, name = type(error.layer).__name__, error.layer.name
         return f"no layer can be put in: {name!r} cannot be copied, for {kind} has no get_config() that makes another"

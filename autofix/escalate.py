@@ -116,14 +116,8 @@ class EscalationOracle(keras_tuner.Oracle):
         tried = {proposal.key for proposal in self.proposals.values()}
         sufficient = [record for record in self.records if record.status == "sufficient"]
         if sufficient:
-            return next(
-                (
-                    one
-                    for one in self._polish(sufficient[-1].rung, sufficient[-1])
-                    if one.key not in tried and not self._is_known(one)
-                ),
-                None,
-            )
+            polished = self._polish(sufficient[-1].rung, sufficient[-1])
+            return next((one for one in polished if one.key not in tried and not self._is_known(one)), None)
         for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
                 continue
@@ -187,23 +181,23 @@ class EscalationOracle(keras_tuner.Oracle):
         before = self._best(range(rung))
         kept = before.recipe.strategies if before else ()
         for strategy in new:
-            if self._space.strategies[strategy].recompiles:
-                continue
             added = [one for one in active if one in kept or one == strategy]
-            for name in self._space.settings_of(strategy):
-                for value in self._space.settings[name]:
-                    yield self._proposal(rung, added, {**settings, name: value})
+            yield from self._cheap_sweep(rung, added, strategy, settings)
 
     def _polish(self, rung: int, found: TrialRecord) -> Iterator[Proposal]:
         """What may still be had cheaply: other settings, and strategies with settings, that need no new compilation."""
         strategies = found.recipe.strategies
         others = [name for name in self._space.strategies if name not in {*strategies, *self._space.overruling}]
         for strategy in (*strategies, *others):
-            if self._space.strategies[strategy].recompiles:
-                continue
-            for name in self._space.settings_of(strategy):
-                for value in self._space.settings[name]:
-                    yield self._proposal(rung, [*strategies, strategy], {**found.values, name: value})
+            yield from self._cheap_sweep(rung, [*strategies, strategy], strategy, found.values)
+
+    def _cheap_sweep(self, rung: int, strategies: Sequence[str], swept: str, settings: Values) -> Iterator[Proposal]:
+        """Every value of every setting of one of the strategies; nothing where each would be compiled anew."""
+        if self._space.strategies[swept].recompiles:
+            return
+        for name in self._space.settings_of(swept):
+            for value in self._space.settings[name]:
+                yield self._proposal(rung, strategies, {**settings, name: value})
 
     def _sweeps(self, rung: int, best: TrialRecord | None) -> Iterator[Proposal]:
         """One setting changed at a time around the best; settings that need a new compilation come last."""

@@ -24,7 +24,7 @@ from autofix.report.traces import Predictions
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.sources import Source, Unwatchable
-from autofix.state import Snapshot, preserved_randomness
+from autofix.state import Snapshot
 from autofix.trackers import Trackers
 from autofix.trackers.tracker import OWN, REPAIRED
 
@@ -142,9 +142,7 @@ class Watch(CollapseMonitor):
             self._losses = self._reconstruction_losses()
         if len(self._losses) != len(self._targets):
             raise Unwatchable("the targets are not those of the outputs, one by one")
-        # It copies layers, whose initialisers draw seeds from Python's generator, by which a PyDataset is shuffled.
-        with preserved_randomness():
-            self._sound = sound_losses(self.model, data, self._losses)
+        self._sound = sound_losses(self.model, data, self._losses)
         self._losses = losses_for_now(self._sound, self._losses)
 
     def _reconstruction_losses(self) -> list[LossSpec | None]:

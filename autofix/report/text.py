@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from autofix.assess import Assessment
 from autofix.report.diff import diff
+from autofix.report.numbers import count
 from autofix.report.records import Reference, RunRecord, TrialRecord
 
 WIDTH = 100
@@ -137,8 +138,8 @@ def _unrepaired(record: RunRecord) -> str:
             "the model was trained as it is."
         )
     closest = "" if best is None else f" Best tried: {change}, skill {_number(best.skill)} {_bounds(best)}."
-    count = _count(len(tried), "trial")
-    return f"the model is failing and none of {count} proved a repair; it was trained as it is.{closest}"
+    tries = count(len(tried), "trial")
+    return f"the model is failing and none of {tries} proved a repair; it was trained as it is.{closest}"
 
 
 def _assessments(assessments: Sequence[Assessment], prefix: str) -> list[str]:
@@ -147,7 +148,7 @@ def _assessments(assessments: Sequence[Assessment], prefix: str) -> list[str]:
     for one in assessments:
         output = f"{one.output_name}: " if len(assessments) > 1 else ""
         seen = (
-            f"spread {_number(one.spread)}, skill {_number(one.skill)} {_bounds(one)} on {_count(one.n_samples, 'row')}"
+            f"spread {_number(one.spread)}, skill {_number(one.skill)} {_bounds(one)} on {count(one.n_samples, 'row')}"
             if one.is_finite
             else "predictions are not finite"
         )
@@ -246,10 +247,10 @@ def _outcome(trials: Sequence[TrialRecord]) -> str:
         kept = [trial for trial in trials if trial.status == "minimal"]
         smallest = min(kept, key=lambda trial: len(trial.recipe), default=None)
         found = "none sufficient" if smallest is None else f"{' + '.join(smallest.recipe.strategies)} suffices"
-        return f"{_count(len(trials), 'trial')}, {found}"
+        return f"{count(len(trials), 'trial')}, {found}"
     won = next((f", {status}" for status in ("accepted", "sufficient", "proven") if status in statuses), "")
     skill = "no skill to measure" if best is None else f"skill {_number(best.skill)} {_bounds(best)}"
-    return f"{_count(len(trials), 'trial')}, {skill}{won}"
+    return f"{count(len(trials), 'trial')}, {skill}{won}"
 
 
 def _seconds(seconds: dict[str, float]) -> list[str]:
@@ -274,10 +275,6 @@ def _bounds(one: Assessment | Reference | TrialRecord) -> str:
 
 def _sortable(value: float) -> float:
     return -math.inf if math.isnan(value) else value
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _wrapped(sentence: str) -> list[str]:
