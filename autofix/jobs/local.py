@@ -98,11 +98,11 @@ class LocalEngine(Engine):
 
     def wait(self, timeout_s: float) -> Sequence[Event]:
         deadline = time.monotonic() + timeout_s
-        while True:
-            self._assign()
-            if self._events or time.monotonic() >= deadline or not self._workers:
-                break
+        self._assign()
+        while self._workers and not self._events and time.monotonic() < deadline:
             self._look(self._next_stop(deadline))
+            if not self._events:  # whether anything starts after an event is for the caller, who hears of it first
+                self._assign()
         events, self._events = self._events, []
         return events
 

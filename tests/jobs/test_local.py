@@ -64,6 +64,14 @@ def test_one_worker_runs_all_tasks_in_order():
     assert not psutil.pid_exists(pids.pop())
 
 
+def test_nothing_starts_before_the_caller_hears_of_an_end():
+    with LocalEngine(PLAN, 1) as engine:
+        engine.submit(task("bad", "raise_error", "x"))
+        engine.submit(task("next", "echo", 0))
+        events = drain(engine, 1)
+    assert [(type(event), event.task.name) for event in events] == [(Started, "bad"), (Failed, "bad")]
+
+
 def test_every_kind_of_loss_takes_its_own_task_only():
     ends = run(
         task("error", "raise_error", "no such\ncolumn"),
