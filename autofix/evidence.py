@@ -159,6 +159,7 @@ class LayerProfile:
         start_gradient: When the training began.
         update: Norm of how far the weights moved since the training began, over their norm then.
         kernel_scale: Standard deviation of the kernel when the training began, over that of Glorot's initialisation.
+        start_bias: Mean of its bias when the training began.
         equal_share: Share of the units whose weights are those of another unit, when the training began.
         penalty: What its regularisers add to the loss, now.
         start_penalty: When the training began.
@@ -180,6 +181,7 @@ class LayerProfile:
     start_gradient: float = 0.0
     update: float = 0.0
     kernel_scale: float = 1.0
+    start_bias: float = 0.0
     equal_share: float = 0.0
     penalty: float = 0.0
     start_penalty: float = 0.0

@@ -83,6 +83,7 @@ def _profile(layer: Any, is_output: bool, passes: tuple[Pass, Pass], values: tup
         start_gradient=_relative_gradient(layer, start, before),
         update=_update(layer, before, after),
         kernel_scale=_kernel_scale(layer, before),
+        start_bias=_mean_bias(layer, before),
         equal_share=_equal_share(layer, units, before),
         penalty=_finite(now.penalties.get(id(layer), 0.0)),
         start_penalty=_finite(start.penalties.get(id(layer), 0.0)),
@@ -164,6 +165,11 @@ def _kernel_scale(layer: Any, values: Weights) -> float:
     glorot = math.sqrt(2.0 / (field * (kernel.shape[-2] + kernel.shape[-1])))
     # About 0, as initialisers draw: kernels of equal weights would have no deviation about their mean.
     return _finite(float(np.sqrt((kernel**2).mean())) / glorot, 1.0)
+
+
+def _mean_bias(layer: Any, values: Weights) -> float:
+    bias = next((values[id(one)] for one in layer.weights if one.name == "bias" and id(one) in values), None)
+    return _finite(float(bias.mean())) if bias is not None and bias.size else 0.0
 
 
 def _equal_share(layer: Any, units: int, values: Weights) -> float:

@@ -9,10 +9,12 @@ Source: Maas, Hannun & Ng, "Rectifier nonlinearities improve neural network acou
 "Fast and accurate deep network learning by exponential linear units" (2016); He et al. (2015) for the initialiser.
 """
 
+import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from autofix.causes import DEFAULT
 from autofix.evidence import LayerProfile
-from autofix.remedies import ChangeLayers, LayerChange
+from autofix.remedies import ChangeLayers, LayerChange, NormalizeInputs
 from autofix.remedy import Remedy
 from autofix.strategy import Case, Strategy, changes_of
 
@@ -35,11 +37,15 @@ class ReviveUnits(Strategy):
     treats: ClassVar[frozenset[str]] = frozenset({"dead_units"})
     needs_surgery: ClassVar[bool] = True
     recompiles: ClassVar[bool] = True
+    after: ClassVar[frozenset[str]] = frozenset({"standardize_inputs"})
     when_left_out: ClassVar[str] = "no layer that is trained has many units that are 0 for every row"
 
     def prescribe(self, hp: "keras_tuner.HyperParameters", case: Case) -> Remedy | None:
-        dead = [layer for layer in case.layers if layer.is_trainable and _share(layer) >= MANY_DEAD]
-        has_deadly_start = any(_initializers(layer) for layer in dead)
+        measured = [layer for layer in case.layers if layer.is_trainable]
+        by_bias = [_by_its_bias(layer) for layer in measured]
+        layers = by_bias if case.recipe.of(NormalizeInputs) else measured
+        dead = [layer for layer in layers if max(layer.dead_share, layer.start_dead_share) >= MANY_DEAD]
+        has_deadly_start = any(_initializers(layer) for layer in by_bias)
         has_hinge = any(_is_hinge(layer) for layer in dead)
         activation = "relu"
         if has_hinge:
@@ -50,8 +56,10 @@ class ReviveUnits(Strategy):
         return ChangeLayers(self.name, changes) if changes else None
 
 
-def _share(layer: LayerProfile) -> float:
-    return max(layer.dead_share, layer.start_dead_share)
+def _by_its_bias(layer: LayerProfile) -> LayerProfile:
+    """The layer as it begins on standardised inputs: raw ones may be large enough to outweigh a bias that kills."""
+    is_deadly = layer.start_bias <= DEFAULT.deadly_bias and layer.activation in FLAT_BELOW_ZERO
+    return dataclasses.replace(layer, start_dead_share=1.0) if is_deadly else layer
 
 
 def _is_hinge(layer: LayerProfile) -> bool:

@@ -244,6 +244,8 @@ def test_direct_evidence_is_decisive(cause):
         ("batch_size_too_small", case(fit={"batch_size": 1, "n_rows": 500})),
         ("batch_size_too_large", case(fit={"batch_size": 32, "total_steps": 64, "epochs": 2})),
         ("dead_units", case(model={"layers": (hidden(dead_share=0.5), out())})),
+        ("dead_units", case(model={"layers": (hidden(start_bias=-1.0), out())})),
+        ("dead_units", case(model={"layers": (hidden(activation="tanh", start_bias=-20.0), out())})),
         ("dead_units", case(model={"layers": (hidden(activation="tanh", dead_share=1.0), out())})),
         ("dead_units", case(model={"layers": (hidden(), out(activation="relu", dead_share=1.0))})),
         (
@@ -365,6 +367,12 @@ def test_consequences_rank_below_their_causes(evidence, expected):
         assert all(confidence(evidence, effect) < CONFIDENT for effect in expected[1:])
 
 
+def test_biases_that_kill_once_the_inputs_are_scaled_are_found_below_the_scales():
+    evidence = case(inputs=(inputs((5e3, 1e3)),), model={"layers": (hidden(start_bias=-20.0), out())})
+    assert order(evidence) == ["unscaled_inputs", "dead_units"]
+    assert confidence(evidence, "dead_units") >= CONFIDENT
+
+
 def test_units_that_were_dead_before_the_first_step_are_decisive():
     evidence = case(model={"layers": dead_before})
     assert order(evidence) == ["dead_units"]
@@ -439,6 +447,7 @@ def test_every_threshold_moves_some_confidence_or_ranking():
         case(references={"linear": 0.0, "nonlinear": 0.1, "best_lower": 0.0, "p_value": 0.055}),
         case(targets={"kind": "binary", "class_shares": ((0, 0.95), (1, 0.05))}, model={"outputs": ()}),
         case(model={"layers": (hidden(dead_share=0.8), out())}),
+        case(model={"layers": (hidden(start_bias=-5.5), out())}),
         case(model={"layers": (hidden(activation="tanh", saturated_share=0.6), out())}),
         case(model={"layers": (hidden("a", start_gradient=0.004), hidden("b"), out())}),
         case(model={"layers": (hidden(equal_share=0.6), out())}),

@@ -100,6 +100,13 @@ def test_glorots_initialisation_has_scale_one(layer, x):
     assert profiled(model, x)[first.name].equal_share == 0.0
 
 
+def test_the_bias_is_that_of_the_start():
+    model = compiled(layers.Dense(4, bias_initializer=keras.initializers.Constant(-7.0), name="a"), layers.Dense(1))
+    found = profiled(model)
+    assert found["a"].start_bias == pytest.approx(-7.0)
+    assert found[model.layers[-1].name].start_bias == 0.0
+
+
 @pytest.mark.parametrize("kernel", ["zeros", "ones"])
 @pytest.mark.parametrize("kind", ["dense", "gru"])
 def test_equal_units_are_counted(kernel, kind):

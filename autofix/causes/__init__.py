@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from autofix.causes import data_causes, network_causes, output_causes, training_causes
-from autofix.causes.network_causes import began_dead
+from autofix.causes.network_causes import began_dead, deadly_biases
 from autofix.causes.thresholds import CONFIDENT, DEFAULT, Thresholds
 from autofix.evidence import Evidence
 from autofix.report.records import Finding
@@ -90,7 +90,7 @@ def rank(evidence: Evidence, thresholds: Thresholds = DEFAULT) -> tuple[Finding,
 
 def _causes_of(effect: Finding, evidence: Evidence, thresholds: Thresholds) -> tuple[str, ...]:
     """What may explain a finding, as far as what happened when allows it."""
-    if effect.cause == "dead_units" and began_dead(evidence, thresholds):
+    if effect.cause == "dead_units" and (began_dead(evidence, thresholds) or deadly_biases(evidence, thresholds)):
         return ("symmetric_initialization",)  # nothing that steps do comes before the first one
     if effect.cause == "learning_rate_too_high" and effect.confidence >= thresholds.decisive:
         return ()

@@ -62,10 +62,8 @@ def dead_units(evidence: Evidence, t: Thresholds) -> Finding | None:
         for layer in reached
         if layer.activation in CUT_OFF and max(layer.dead_share, layer.start_dead_share) >= t.dead_share
     ]
-    if not dead:
-        return None
-    layer = max(dead, key=lambda one: (max(one.dead_share, one.start_dead_share), one.start_dead_share))
-    if layer.start_dead_share >= t.dead_share:
+    layer = max(dead, key=lambda one: (max(one.dead_share, one.start_dead_share), one.start_dead_share), default=None)
+    if layer is not None and layer.start_dead_share >= t.dead_share:
         is_known = began_dead(evidence, t)
         return Finding(
             "dead_units",
@@ -73,6 +71,14 @@ def dead_units(evidence: Evidence, t: Thresholds) -> Finding | None:
             f"{units(layer.start_dead_share, layer)} are the same for every row"
             + (", already when the training began." if is_known else "."),
         )
+    if biased := deadly_biases(evidence, t):
+        text = (
+            f"The biases of {names(biased)} begin at {biased[0].start_bias:.3g}, so low that only inputs of a large "
+            "scale bring a unit above 0."
+        )
+        return Finding("dead_units", 0.75, text)
+    if layer is None:
+        return None
     # Some units are dead from the start by chance; that others died since has a reason in the training.
     at_start = round(layer.start_dead_share * layer.units)
     return Finding(
@@ -88,6 +94,11 @@ def began_dead(evidence: Evidence, t: Thresholds) -> bool:
     return is_known and any(
         one.activation in CUT_OFF and one.start_dead_share >= t.dead_share for one in hidden_layers(evidence)
     )
+
+
+def deadly_biases(evidence: Evidence, t: Thresholds) -> list[LayerProfile]:
+    """Hidden ReLU layers that inputs of an ordinary scale would not bring above 0."""
+    return [one for one in hidden_layers(evidence) if one.activation in CUT_OFF and one.start_bias <= t.deadly_bias]
 
 
 def saturated_units(evidence: Evidence, t: Thresholds) -> Finding | None:

@@ -56,6 +56,8 @@ class Thresholds:
         chance: A permutation test above this shows no dependence.
         dead_share: Below this share of dead units the others carry the layer; in healthy ReLU networks a tenth to a
             half are dead.
+        deadly_bias: Sums of standardised inputs under Glorot's weights deviate from 0 by about 1: under a bias of minus
+            five deviations hardly a ReLU unit is above 0 for any row.
         saturated_share: Where this share of the values lies at the ends of a bounded activation, more gradient is lost
             than passed on. Standardised inputs and Glorot's weights saturate 2 % of tanh units.
         gradient_fall: Relative gradient of the first layer over that of the last, below which it vanishes. Three
@@ -100,6 +102,7 @@ class Thresholds:
     no_skill: float = 0.02
     chance: float = 0.05
     dead_share: float = 0.75
+    deadly_bias: float = -5.0
     saturated_share: float = 0.5
     gradient_fall: float = 0.01
     deep_layers: float = 3.0

@@ -117,7 +117,8 @@ TEXTS = {
     ),
     "dead_units": Text(
         "The same value for every row, often exactly, and a loss that does not move any more.",
-        f"ReLU units that are the same for every row, from {T.dead_share:.0%} of a layer on, and if they began so.",
+        f"ReLU units that are the same for every row, from {T.dead_share:.0%} of a layer on, and if they began so; "
+        f"biases that begin below {T.deadly_bias:g}.",
         "A lower learning rate, where they died on the way; else other biases, `he_normal`, or `leaky_relu`.",
     ),
     "saturated_units": Text(

@@ -1,3 +1,4 @@
+from autofix.remedies import NormalizeInputs
 from tests.strategies.records import case, changes, layer, prescribe, settings
 
 
@@ -42,3 +43,14 @@ def test_an_activation_layer_behind_the_dead_one_counts_as_its_own():
     program = case(layer("a", arguments={"activation": "linear"}, activation="relu", dead_share=1.0))
     (change,) = prescribe("revive_units", program).changes
     assert (change.layer, change.argument, change.value, change.was) == ("a", "activation", "leaky_relu", "relu")
+
+
+def test_a_bias_that_kills_once_the_inputs_are_standardised_is_replaced_with_them():
+    biased = {"arguments": {"bias_initializer": "constant"}, "activation": "relu"}
+    low, ordinary = layer("low", start_bias=-20.0, **biased), layer("ordinary", start_bias=0.1, **biased)
+    assert prescribe("revive_units", case(low, ordinary)) is None
+    scaled = NormalizeInputs("standardize_inputs", mean=((0.0, 0.0),), variance=((1.0, 1.0),))
+    expected = {("low", "bias_initializer"): "zeros"}
+    assert changes(prescribe("revive_units", case(low, ordinary, recipe=[scaled]))) == expected
+    tanh = layer("tanh", start_bias=-20.0, **{**biased, "activation": "tanh"})
+    assert prescribe("revive_units", case(tanh, recipe=[scaled])) is None
