@@ -48,8 +48,9 @@ class Fault:
         fixes: Sets of strategies, each of which undoes exactly this fault.
         bases: Names of the programs that it breaks.
         plant: `(program, rng) -> program`; draws the strength from a range, so that nothing can be tuned to one value.
-        undo: Takes the fault out of the broken program by hand, where planting it changes what there is to be learned
-            or how; None where the program without the fault is the one to compare with.
+        undo: Takes the fault out of the broken program by hand, where planting it changes what there is to be learned,
+            or what it is learned with, such as the number of layers; None where the program without the fault is the
+            one to compare with.
     """
 
     name: str
@@ -102,7 +103,9 @@ class Double:
         return program
 
     def healthy(self, program: Program, strength: float | None = None) -> Program:
-        """The program without either."""
+        """The program without either, or with both undone by hand."""
+        for fault in self.faults:
+            program = fault.healthy(program, strength)
         return program
 
 

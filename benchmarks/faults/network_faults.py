@@ -23,6 +23,12 @@ def squeeze(program: Program, rng: np.random.Generator) -> Program:
     return program.changed(f"{depth} hidden layers of 1 tanh unit", units=1, depth=depth, activation="tanh")
 
 
+def widen_by_hand(program: Program) -> Program:
+    """Undoes `squeeze`, but for its layers and their activation."""
+    units = program.base.options.units
+    return program.changed(f"hidden layers of {units} units", units=units)
+
+
 def kill_units(program: Program, rng: np.random.Generator) -> Program:
     """Initial biases so low that no ReLU unit is ever above 0."""
     bias = -float(rng.uniform(10.0, 30.0))
@@ -52,6 +58,16 @@ def saturate(program: Program, rng: np.random.Generator) -> Program:
         activation=activation,
         initial_std=std,
     )
+
+
+def use_relu_by_hand(program: Program) -> Program:
+    """Undoes `stack_sigmoids` and `saturate`, but for their layers: ReLU, and Keras' own initialisers."""
+    return program.changed("relu and Keras' own initialisers", activation="relu", initial_std=None)
+
+
+def start_larger_by_hand(program: Program) -> Program:
+    """Undoes `shrink_weights`, but for its layers."""
+    return program.changed("Keras' own initialisers", initial_std=None)
 
 
 def explode_by_weights(program: Program, rng: np.random.Generator) -> Program:
@@ -121,7 +137,14 @@ FAULTS = (
         DENSE,
         linearize,
     ),
-    Fault("bottleneck", ("insufficient_capacity",), fixes("add_hidden_layers"), DENSE, squeeze),
+    Fault(
+        "bottleneck",
+        ("insufficient_capacity",),
+        fixes("add_hidden_layers"),
+        DENSE,
+        squeeze,
+        undo=widen_by_hand,
+    ),
     Fault("dead_units", ("dead_units",), fixes("revive_units", "reinitialize"), WITH_HIDDEN, kill_units),
     Fault(
         "stacked_sigmoids",
@@ -129,6 +152,7 @@ FAULTS = (
         fixes("replace_activations", "normalize_layers"),
         WITH_HIDDEN,
         stack_sigmoids,
+        undo=use_relu_by_hand,
     ),
     Fault(
         "tiny_weights",
@@ -136,6 +160,7 @@ FAULTS = (
         fixes("reinitialize", "normalize_layers"),
         WITH_HIDDEN,
         shrink_weights,
+        undo=start_larger_by_hand,
     ),
     Fault(
         "saturated_units",
@@ -143,6 +168,7 @@ FAULTS = (
         fixes("reinitialize", "replace_activations", "normalize_layers"),
         WITH_HIDDEN,
         saturate,
+        undo=use_relu_by_hand,
     ),
     Fault(
         "exploding_network",

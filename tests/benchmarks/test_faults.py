@@ -155,6 +155,31 @@ def test_single_rows_and_their_remedy_differ_in_the_batches_alone(programs):
     assert broken.batch_size == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("bottleneck", {"units"}),
+        ("stacked_sigmoids", {"activation"}),
+        ("tiny_weights", {"initial_std"}),
+        ("saturated_units", {"activation", "initial_std"}),
+    ],
+)
+def test_networks_keep_their_layers_when_they_are_fixed_by_hand(programs, name, fields):
+    fault = catalogue.BY_FAULT[name]
+    broken, healthy = fault.planted_into(programs["regression"]), fault.healthy(programs["regression"])
+    was, now = dataclasses.asdict(broken.options), dataclasses.asdict(healthy.options)
+    assert {field for field in was if was[field] != now[field]} == fields
+    assert all(now[field] == getattr(programs["regression"].options, field) for field in fields)
+
+
+def test_pairs_are_fixed_by_hand_one_by_one(programs):
+    broken = catalogue.BY_FAULT["learning_rate_too_low+stacked_sigmoids"].planted_into(programs["multiclass"])
+    healthy = catalogue.BY_FAULT["learning_rate_too_low+stacked_sigmoids"].healthy(programs["multiclass"])
+    assert healthy.options.depth == broken.options.depth
+    assert healthy.options.activation == "relu"
+    assert healthy.options.learning_rate == programs["multiclass"].options.learning_rate
+
+
 def test_codes_say_what_the_one_hot_columns_said(programs):
     broken, healthy = planted("unencoded_categories", programs), programs["codes"]
     assert broken.x.shape == (len(healthy.x), data.CODE_COLUMNS + 1)
