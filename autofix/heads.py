@@ -106,6 +106,9 @@ def _binary(output: OutputProfile, target: TargetProfile) -> Mismatch | None:
             f"{output.loss} takes targets from 0 to 1; these run from {target.minimum:.3g} to {target.maximum:.3g}.",
             _for_numbers(output, target),
         )
+    if output.activation == "softmax" and output.units > 1 and target.is_whole and not target.is_one_hot:
+        reason = "The outputs of a softmax sum to 1 in each row; the labels do not, for a row may have none or several."
+        return Mismatch(reason, (Head(activation=_link(output, "sigmoid")),))
     # A softmax over all of several columns is a legitimate, if unusual, head for one-hot labels.
     is_single_softmax = output.activation == "softmax" and output.units == 1
     return _wrong_link(output, "sigmoid", is_single_softmax)

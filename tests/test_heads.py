@@ -9,6 +9,7 @@ CLASSES = TargetProfile("multiclass", 1.0, 0.8, False, 0.0, minimum=0.0, maximum
 ONE_HOT = TargetProfile(
     "multiclass", 0.3, 0.5, False, 0.0, 0.0, 1.0, width=3, n_distinct=3, is_whole=True, is_one_hot=True
 )
+LABELS = TargetProfile("multilabel", 0.4, 0.5, False, 0.0, 0.0, 1.0, width=3, n_distinct=2, is_whole=True)
 NUMBERS = TargetProfile("regression", 40.0, 20.0, False, 0.0, minimum=-30.0, maximum=80.0, n_distinct=100)
 SHARES = TargetProfile("regression", 0.5, 0.2, False, 0.0, minimum=0.1, maximum=0.9, n_distinct=100)
 COUNTS = TargetProfile("regression", 4.0, 2.0, False, 0.0, minimum=0.0, maximum=9.0, n_distinct=10, is_whole=True)
@@ -31,6 +32,7 @@ def output(loss, activation, units=1, *, from_logits=False, **facts):
         (output(BCE, "sigmoid"), BINARY),
         (output(BCE, "linear", from_logits=True), BINARY),
         (output(BCE, "softmax", 3), ONE_HOT),
+        (output(BCE, "sigmoid", 3), LABELS),
         (output(BCE, "sigmoid"), SHARES),
         (output(CCE, "softmax", 3), ONE_HOT),
         (output(CCE, "linear", 3, from_logits=True), ONE_HOT),
@@ -55,6 +57,7 @@ def test_an_output_that_can_say_what_the_targets_ask_for_has_no_mismatch(found, 
     ("found", "target", "head"),
     [
         (output(BCE, "softmax"), BINARY, Head(activation="sigmoid")),
+        (output(BCE, "softmax", 3), LABELS, Head(activation="sigmoid")),
         (output(BCE, "linear"), BINARY, Head(activation="sigmoid")),
         (output(BCE, "relu"), BINARY, Head(activation="sigmoid")),
         (output(BCE, "sigmoid", from_logits=True), BINARY, Head(activation="linear")),
