@@ -7,14 +7,14 @@ import keras
 
 from autofix.errors import ModelError
 from autofix.recipe import Recipe
-from autofix.remedies import ClipGradients
+from autofix.remedies import ClipGradients, RescaleOutputs
 
 RATE_KEYS = ("initial_learning_rate", "end_learning_rate", "warmup_target", "values")
 """The entries of Keras' schedule configurations that are learning rates."""
 
 
 def changed_optimizer(optimizer: Any, recipe: Recipe, wrap_rate: Callable[[Any], Any] | None = None) -> Any:
-    """A new, unbuilt optimizer like the given one, with a recipe's learning rate and limits on gradients.
+    """A new, unbuilt optimizer like the given one, with a recipe's learning rate, epsilon and limits on gradients.
 
     Args:
         optimizer: Not changed. One that wraps another (`LossScaleOptimizer`) is copied with it.
@@ -32,6 +32,9 @@ def changed_optimizer(optimizer: Any, recipe: Recipe, wrap_rate: Callable[[Any],
     for remedy in recipe.of(ClipGradients):
         # Keras takes one limit only.
         config.update(clipnorm=None, clipvalue=None, global_clipnorm=remedy.global_clipnorm)
+    for remedy in recipe.of(RescaleOutputs):
+        if "epsilon" in config:
+            config["epsilon"] *= remedy.epsilon_factor
     schedule, factor = schedule_of(optimizer), recipe.learning_rate_factor
     rate = rescaled(constant_rate(optimizer), factor) if schedule is None else rescaled_schedule(schedule, factor)
     config["learning_rate"] = rate if wrap_rate is None else wrap_rate(rate)

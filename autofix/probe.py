@@ -69,7 +69,7 @@ class ProbeEngine:
         if is_distributed(model):
             self._model, self._initial = self._undistributed()
         self._planned_steps = planned_runs * data.total_steps
-        self._programs: dict[tuple[Any, int], Program] = {}
+        self._programs: dict[tuple[Recipe, Recipe, int], Program] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
         self._targets = [as_tensor(array) for array in data.targets]
         self._weights: dict[Any, list[tf.Tensor]] = {}
@@ -157,12 +157,14 @@ class ProbeEngine:
         batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
         compiled = tuple(remedy for remedy in recipe if remedy.is_compiled)
         inserted = Recipe((*compiled, *self._rescaling_inside(recipe)))
-        key = (inserted, batch_size)
+        small_units = [one for one in _rescaling(recipe) if one.epsilon_factor != 1.0]
+        optimized = Recipe((*compiled, *small_units))
+        key = (inserted, optimized, batch_size)
         if key not in self._programs:
-            self._programs[key] = self._compile(recipe, inserted, batch_size)
+            self._programs[key] = self._compile(recipe, inserted, optimized, batch_size)
         return self._programs[key]
 
-    def _compile(self, recipe: Recipe, inserted: Recipe, batch_size: int) -> Program:
+    def _compile(self, recipe: Recipe, inserted: Recipe, optimized: Recipe, batch_size: int) -> Program:
         current = Snapshot(self._model)
         try:
             # The learning rate too is the one that the user's training began with.
@@ -179,7 +181,7 @@ class ProbeEngine:
                 self._data,
                 batch_size,
                 len(self._affine(recipe)),
-                inserted,
+                optimized,
                 keeps_trained=self._keeps_trained,
             )
         finally:
@@ -191,7 +193,7 @@ class ProbeEngine:
         """The rescaling of outputs as layers of the network: a train step of the user's own calls nothing else."""
         if not has_own_train_step(self._model):
             return []
-        return [dataclasses.replace(remedy, learning_rate_factor=1.0) for remedy in recipe.of(RescaleOutputs)]
+        return _rescaling(recipe)
 
     def _affine(self, recipe: Recipe) -> list[tuple[float, float]]:
         """Scale and offset of each output; empty where no target is a float, so that outputs stay untouched."""
@@ -229,3 +231,8 @@ class ProbeEngine:
             self._inputs = {key: value for key, value in self._inputs.items() if not key}
             self._inputs[remedies] = [as_tensor(array) for array in arrays]
         return self._inputs[remedies]
+
+
+def _rescaling(recipe: Recipe) -> list[RescaleOutputs]:
+    """The rescaling of outputs without its factor on the rate, which is given to each run."""
+    return [dataclasses.replace(remedy, learning_rate_factor=1.0) for remedy in recipe.of(RescaleOutputs)]

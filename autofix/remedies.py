@@ -64,11 +64,14 @@ class RescaleOutputs(Remedy):
         offset: What the layer adds afterwards, shaped like `scale`.
         learning_rate_factor: What the learning rate is multiplied with, because the gradients of a loss in raw
             units grow with the scale: 1 for optimizers that divide it out.
+        epsilon_factor: What the `epsilon` of such an optimizer is multiplied with, because it would outweigh the
+            gradients of a loss in small units: 1 for all others.
     """
 
     scale: tuple[float | None, ...]
     offset: tuple[float | None, ...]
     learning_rate_factor: float = 1.0
+    epsilon_factor: float = 1.0
 
     kind: ClassVar[str] = "rescale_outputs"
     needs_surgery: ClassVar[bool] = True
@@ -81,6 +84,8 @@ class RescaleOutputs(Remedy):
                 lines.append(f"keras.layers.Rescaling(scale={number(scale)}, offset={number(offset)})   # {where}")
         if self.learning_rate_factor != 1.0:
             lines.append(f"optimizer.learning_rate *= {number(self.learning_rate_factor)}")
+        if self.epsilon_factor != 1.0:
+            lines.append(f"optimizer.epsilon *= {number(self.epsilon_factor)}")
         return lines
 
 

@@ -4,7 +4,7 @@ import pytest
 from autofix import optimizers
 from autofix.errors import ModelError
 from autofix.recipe import Recipe
-from autofix.remedies import ClipGradients, SetLearningRate
+from autofix.remedies import ClipGradients, RescaleOutputs, SetLearningRate
 
 
 def at(factor):
@@ -84,6 +84,14 @@ def test_a_rate_of_0_becomes_the_factor_itself():
     optimizer = keras.optimizers.Adam(0.0)
     assert optimizers.constant_rate(optimizers.changed_optimizer(optimizer, at(0.01))) == pytest.approx(0.01)
     assert optimizers.constant_rate(optimizers.changed_optimizer(optimizer, Recipe())) == 0.0
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.Adam, keras.optimizers.RMSprop])
+def test_small_units_shrink_the_epsilon_that_the_user_gave(kind):
+    rescaled = Recipe((RescaleOutputs("standardize_targets", scale=(1e-3,), offset=(0.0,), epsilon_factor=1e-6),))
+    changed = optimizers.changed_optimizer(kind(0.5, epsilon=1e-4), rescaled)
+    assert (changed.epsilon, float(changed.learning_rate)) == (pytest.approx(1e-10), 0.5)
+    assert optimizers.changed_optimizer(keras.optimizers.SGD(0.5), rescaled).get_config()["learning_rate"] == 0.5
 
 
 def test_clipping_takes_the_place_of_the_limits_that_were_there():

@@ -288,6 +288,7 @@ def test_only_the_rows_asked_for_are_trained_on(make_model, plane):
         Recipe((SetLearningRate("lower_learning_rate", factor=0.1),)),
         Recipe((NormalizeInputs("standardize_inputs", mean=((0.5, -2.0),), variance=((4.0, 0.25),)),)),
         Recipe((RescaleOutputs("standardize_targets", scale=(7.0,), offset=(-3.0,), learning_rate_factor=0.02),)),
+        Recipe((RescaleOutputs("standardize_targets", scale=(7.0,), offset=(-3.0,), epsilon_factor=1e6),)),
         Recipe((SetFitArgument("resize_batches", name="batch_size", value=8),)),
         Recipe(
             (

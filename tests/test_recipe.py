@@ -40,6 +40,7 @@ remedies = st.one_of(
         scale=st.tuples(st.none() | numbers),
         offset=st.tuples(st.none() | numbers),
         learning_rate_factor=numbers,
+        epsilon_factor=numbers,
     ),
     st.builds(SetLearningRate, strategy=names, factor=numbers, optimizer=names, was=numbers | names),
     st.builds(

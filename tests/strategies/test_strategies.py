@@ -29,7 +29,7 @@ def program(optimizer="adam", x_scale=100.0, y_scale=50.0, x=None, y=None, stack
     model = keras.Sequential([keras.Input(x.shape[1:]), *(stack or [layers.Dense(4), layers.Dense(1)])])
     model.compile(optimizer, loss)
     data = TrainingData.from_arrays(x, y, **{"shuffle": False, "batch_size": 16, "epochs": 2, **fit})
-    return model, Case(collect(model, data, ["regression" if loss == "mse" else "multiclass"]))
+    return model, Case(collect(model, data, ["multiclass" if "crossentropy" in loss else "regression"]))
 
 
 def changed(case, **model):
@@ -173,6 +173,33 @@ def test_the_rate_is_corrected_for_optimizers_that_feel_the_scale():
     y = np.random.default_rng(0).normal(300.0, 40.0, (100, 1))
     remedy = prescribe("standardize_targets", program("sgd", y=y)[1])
     assert remedy.learning_rate_factor == pytest.approx(y.std() ** -2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "scale", "gradients"),
+    [
+        ("mse", 40.0, 1600.0),
+        ("mae", 40.0, 40.0),
+        ("huber", 40.0, 40.0),
+        ("huber", 0.1, 0.01),
+        ("log_cosh", 0.1, 0.01),
+        ("mape", 40.0, 60.0),
+        ("msle", 0.001, 1e-6),
+    ],
+)
+def test_gradients_in_the_units_of_the_targets_are_those_of_the_loss(loss, scale, gradients):
+    y = np.abs(np.random.default_rng(0).normal(0.0, scale, (100, 1)))
+    y *= scale / y.std()
+    measured = prescribe("standardize_targets", program("sgd", loss=loss, y=y)[1]).learning_rate_factor
+    assert measured == pytest.approx(1.0 / gradients, rel=0.5)
+
+
+@pytest.mark.parametrize(("optimizer", "power"), [("adam", 1), ("rmsprop", 2), ("adadelta", 0), ("sgd", 0)])
+def test_epsilon_shrinks_with_gradients_that_it_would_outweigh(optimizer, power):
+    y = np.random.default_rng(0).normal(0.0, 1.0, (100, 1))
+    small = prescribe("standardize_targets", program(optimizer, y=1e-3 * y)[1])
+    assert small.epsilon_factor == pytest.approx((1e-3 * y.std()) ** (2 * power))
+    assert prescribe("standardize_targets", program(optimizer, y=0.1 * y)[1]).epsilon_factor == 1.0
 
 
 @pytest.mark.parametrize(
