@@ -83,6 +83,7 @@ class TargetProfile:
         n_distinct: How many different values there are; of one-hot classes, how many columns ever hold the 1.
         is_whole: Whether all values are whole numbers.
         is_one_hot: Whether every row has a single 1 among zeros.
+        has_several: Whether all rows are of 0 and 1, and some have more than a single 1, as several labels of a row.
         class_shares: Of what may be classes (whole numbers, few of them, or one-hot), pairs of the class number and its
             share of the rows; empty otherwise.
         n_nonfinite: How many values are NaN or infinite.
@@ -99,6 +100,7 @@ class TargetProfile:
     n_distinct: int = 0
     is_whole: bool = False
     is_one_hot: bool = False
+    has_several: bool = False
     class_shares: tuple[tuple[int, float], ...] = ()
     n_nonfinite: int = 0
 

@@ -106,8 +106,8 @@ def _binary(output: OutputProfile, target: TargetProfile) -> Mismatch | None:
             f"{output.loss} takes targets from 0 to 1; these run from {target.minimum:.3g} to {target.maximum:.3g}.",
             _for_numbers(output, target),
         )
-    if output.activation == "softmax" and output.units > 1 and target.is_whole and not target.is_one_hot:
-        reason = "The outputs of a softmax sum to 1 in each row; the labels do not, for a row may have none or several."
+    if output.activation == "softmax" and output.units > 1 and target.has_several:
+        reason = "The outputs of a softmax sum to 1 in each row; the labels do not, for some rows have several."
         return Mismatch(reason, (Head(activation=_link(output, "sigmoid")),))
     # A softmax over all of several columns is a legitimate, if unusual, head for one-hot labels.
     is_single_softmax = output.activation == "softmax" and output.units == 1
@@ -119,6 +119,9 @@ def _categorical(output: OutputProfile, target: TargetProfile) -> Mismatch | Non
         return _class_numbers(output, target, f"{output.loss} is made for one-hot targets; these are class numbers.")
     if target.minimum < 0.0 or (target.width == 1 and not target.is_whole):
         return Mismatch(f"The targets of {output.loss} are no class probabilities.", _for_numbers(output, target))
+    if target.has_several:
+        reason = f"{output.loss} is made for one class a row; some of these rows have several."
+        return Mismatch(reason, (Head(activation=_link(output, "sigmoid"), loss="binary_crossentropy"),))
     return _wrong_link(output, "softmax", output.units == 1)
 
 

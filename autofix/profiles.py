@@ -86,7 +86,8 @@ def profile_target(array: np.ndarray, kind: str) -> TargetProfile:
     if not finite.size:
         return TargetProfile(kind, 0.0, 0.0, False, 0.0, width=values.shape[1], n_nonfinite=int(values.size))
     rows = values[is_finite.all(axis=1)]
-    is_one_hot = _is_one_hot(array, values)
+    ones = _ones(array, values)
+    is_one_hot = bool(ones.size and (ones == 1.0).all())
     is_whole = bool((finite == np.floor(finite)).all())
     classes = _classes(rows, is_one_hot=is_one_hot, is_whole=is_whole)
     n_distinct = len(np.unique(classes)) if is_one_hot and classes is not None else len(np.unique(finite))
@@ -102,6 +103,7 @@ def profile_target(array: np.ndarray, kind: str) -> TargetProfile:
         n_distinct=n_distinct,
         is_whole=is_whole,
         is_one_hot=is_one_hot,
+        has_several=bool((ones > 1.0).any()),
         class_shares=() if classes is None else _shares(classes),
         n_nonfinite=int(values.size - finite.size),
     )
@@ -177,12 +179,12 @@ def _duplicate_share(array: np.ndarray) -> float:
     return 1.0 - len({row.tobytes() for row in rows}) / len(rows)
 
 
-def _is_one_hot(array: np.ndarray, values: np.ndarray) -> bool:
-    """Whether every row, or every step of it, has a single 1 among zeros."""
-    if array.ndim < 2 or array.shape[-1] < 2:
-        return False
-    steps = values.reshape(-1, array.shape[-1])
-    return bool(((steps == 0.0) | (steps == 1.0)).all() and (steps.sum(axis=1) == 1.0).all())
+def _ones(array: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How many 1s each row, or each step of it, has among zeros; none for single values and other numbers."""
+    if array.ndim < 2 or array.shape[-1] < 2 or not ((values == 0.0) | (values == 1.0)).all():
+        return np.zeros(0)
+    ones: np.ndarray = values.reshape(-1, array.shape[-1]).sum(axis=1)
+    return ones
 
 
 def _classes(rows: np.ndarray, *, is_one_hot: bool, is_whole: bool) -> np.ndarray | None:

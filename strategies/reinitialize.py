@@ -1,8 +1,7 @@
 """Draw initial weights from Keras' default initialisers.
 
 Changes: initialisers of layers that begin with equal units, or with weights far larger or smaller than Glorot's, to
-`"glorot_uniform"` (`"he_normal"` before a ReLU), `"orthogonal"` for recurrent kernels, `"uniform"` for embeddings and
-`"zeros"` for biases.
+`"glorot_uniform"`, `"orthogonal"` for recurrent kernels, `"uniform"` for embeddings and `"zeros"` for biases.
 Helps when: units that begin equal stay equal, or all begin at the ends of their activation, or near 0.
 Costs: nothing; the changed layers start from new weights.
 Never touches: layers whose weights begin at an ordinary scale, frozen layers, activations.
@@ -59,7 +58,7 @@ def _changes(layer: LayerProfile) -> tuple[LayerChange, ...]:
     has_far_scale = layer.kernel_scale > FAR_SCALE or layer.kernel_scale < 1.0 / FAR_SCALE
     values = {}
     for argument, default in (
-        ("kernel_initializer", "he_normal" if layer.activation == "relu" else "glorot_uniform"),
+        ("kernel_initializer", "glorot_uniform"),
         ("depthwise_initializer", "glorot_uniform"),
         ("pointwise_initializer", "glorot_uniform"),
         ("recurrent_initializer", "orthogonal"),

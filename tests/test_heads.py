@@ -9,7 +9,9 @@ CLASSES = TargetProfile("multiclass", 1.0, 0.8, False, 0.0, minimum=0.0, maximum
 ONE_HOT = TargetProfile(
     "multiclass", 0.3, 0.5, False, 0.0, 0.0, 1.0, width=3, n_distinct=3, is_whole=True, is_one_hot=True
 )
-LABELS = TargetProfile("multilabel", 0.4, 0.5, False, 0.0, 0.0, 1.0, width=3, n_distinct=2, is_whole=True)
+LABELS = TargetProfile(
+    "multilabel", 0.4, 0.5, False, 0.0, 0.0, 1.0, width=3, n_distinct=2, is_whole=True, has_several=True
+)
 NUMBERS = TargetProfile("regression", 40.0, 20.0, False, 0.0, minimum=-30.0, maximum=80.0, n_distinct=100)
 SHARES = TargetProfile("regression", 0.5, 0.2, False, 0.0, minimum=0.1, maximum=0.9, n_distinct=100)
 COUNTS = TargetProfile("regression", 4.0, 2.0, False, 0.0, minimum=0.0, maximum=9.0, n_distinct=10, is_whole=True)
@@ -65,6 +67,7 @@ def test_an_output_that_can_say_what_the_targets_ask_for_has_no_mismatch(found, 
         (output(BCE, "sigmoid"), NUMBERS, Head(activation="linear", loss=MSE)),
         (output(CCE, "softmax"), BINARY, Head(activation="sigmoid", loss=BCE)),
         (output(CCE, "softmax"), CLASSES, Head(3, "softmax", SCCE)),
+        (output(CCE, "softmax", 3), LABELS, Head(activation="sigmoid", loss=BCE)),
         (output(CCE, "linear", 3), ONE_HOT, Head(activation="softmax")),
         (output(CCE, "softmax", 3, from_logits=True), ONE_HOT, Head(activation="linear")),
         (output(SCCE, "softmax", 2), CLASSES, Head(3, "softmax", SCCE)),
