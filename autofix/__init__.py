@@ -20,13 +20,13 @@ from autofix.errors import (
 
 if TYPE_CHECKING:
     from autofix.diagnosing import Diagnosis, diagnose
-    from autofix.escalate import EscalationOracle, EscalationTuner
     from autofix.estimators import AutofixClassifier, AutofixRegressor
     from autofix.fitting import fit
-    from autofix.monitor import CollapseMonitor
+    from autofix.monitoring.monitor import CollapseMonitor
     from autofix.recipe import Recipe
     from autofix.remedy import Remedy
     from autofix.report import Report
+    from autofix.search.escalate import EscalationOracle, EscalationTuner
     from autofix.strategy import Case, Strategy, strategy_names
 
 __version__ = "0.1.0"
@@ -40,10 +40,10 @@ _HOMES = {
     "AutofixClassifier": "autofix.estimators",
     "AutofixRegressor": "autofix.estimators",
     "Case": "autofix.strategy",
-    "CollapseMonitor": "autofix.monitor",
+    "CollapseMonitor": "autofix.monitoring.monitor",
     "Diagnosis": "autofix.diagnosing",
-    "EscalationOracle": "autofix.escalate",
-    "EscalationTuner": "autofix.escalate",
+    "EscalationOracle": "autofix.search.escalate",
+    "EscalationTuner": "autofix.search.escalate",
     "Recipe": "autofix.recipe",
     "Remedy": "autofix.remedy",
     "Report": "autofix.report",

@@ -12,25 +12,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autofix.alignment import unmasked
-from autofix.assess import Assessment, assess
 from autofix.causes import CONFIDENT, rank
-from autofix.data import MAX_SAMPLE_ROWS, MIN_ROWS, TrainingData
+from autofix.data.sources import Unwatchable, drifts, open_source
+from autofix.data.training_data import MAX_SAMPLE_ROWS, MIN_ROWS, TrainingData
 from autofix.errors import DataError, ModelError
 from autofix.evidence import Evidence
-from autofix.expectations import Expectations, measure
 from autofix.feeding import as_tensor, forward, output_masks
-from autofix.held_out import HeldOut
-from autofix.inspection import collect
-from autofix.loss_specs import LossSpec
-from autofix.losses import head_losses
-from autofix.monitor import LOOK_ROWS
+from autofix.measuring.inspection import collect
+from autofix.measuring.sound_losses import losses_for_now, sound_losses
+from autofix.monitoring.monitor import LOOK_ROWS
 from autofix.report.records import Finding, Reference
-from autofix.sound_losses import losses_for_now, sound_losses
-from autofix.sources import Unwatchable, drifts, open_source
+from autofix.scoring.alignment import unmasked
+from autofix.scoring.assess import Assessment, assess
+from autofix.scoring.loss_specs import LossSpec
+from autofix.scoring.losses import head_losses
+from autofix.scoring.task_kinds import task_kind
+from autofix.search.expectations import Expectations, measure
+from autofix.search.held_out import HeldOut
 from autofix.state import preserved_randomness
 from autofix.strict_json import decoded, encoded
-from autofix.task_kinds import task_kind
 
 NOMINAL_EPOCHS = 100
 """Epochs assumed where none are given; causes that only the length of the training shows are then left out."""

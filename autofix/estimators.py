@@ -15,14 +15,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from autofix.alignment import one_hot
-from autofix.architecture import fresh_copy
-from autofix.class_outputs import class_probabilities, class_scores, class_targets, n_output_units
 from autofix.default_network import default_network
 from autofix.errors import ArgumentError, DataError, ModelError
 from autofix.fitting import fit
+from autofix.measuring.class_outputs import class_probabilities, class_scores, class_targets, n_output_units
 from autofix.report import Report
+from autofix.scoring.alignment import one_hot
 from autofix.state import preserved_randomness
+from autofix.surgery.architecture import fresh_copy
 
 DEFAULT_EPOCHS = 100
 """Keras' default of one epoch teaches a network next to nothing."""

@@ -1,7 +1,7 @@
 """Evidence: the measured facts a diagnosis rests on, as frozen records of JSON values.
 
-What is computed from arrays alone is in `autofix.profiles`, what is read off a live Keras model in
-`autofix.inspection`.
+What is computed from arrays alone is in `autofix.data.profiles`, what is read off a live Keras model in
+`autofix.measuring.inspection`.
 """
 
 import dataclasses

@@ -10,24 +10,24 @@ from typing import Any
 
 import keras
 
-from autofix.adopt import Adoption, is_raised_by
-from autofix.callback_states import CallbackStates
-from autofix.console import Console
-from autofix.data import TrainingData
+from autofix.callbacks.states import CallbackStates
+from autofix.data.nonfinite import without_nonfinite_rows
+from autofix.data.sources import open_source
+from autofix.data.training_data import TrainingData
 from autofix.errors import CollapseWarning, ModelError, UnrepairedError
 from autofix.gathering import attempt, circumstances, layer_health, trace
-from autofix.monitor import Look, describe
-from autofix.nonfinite import without_nonfinite_rows
+from autofix.monitoring.console import Console
+from autofix.monitoring.monitor import Look, describe
 from autofix.recipe import Recipe
-from autofix.repair_record import Repair
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord, Script
 from autofix.report.traces import Circumstances, Trace
-from autofix.script import written
+from autofix.search.repair_record import Repair
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
-from autofix.sources import open_source
 from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies
+from autofix.surgery.adopt import Adoption, is_raised_by
+from autofix.surgery.script import written
 from autofix.trackers import open_trackers
 from autofix.watch import Watch
 

@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autofix.data import MIN_HELD_OUT_ROWS, TrainingData
-from autofix.inspection import layers_now
-from autofix.monitor import Look
+from autofix.data.sources import Source
+from autofix.data.training_data import MIN_HELD_OUT_ROWS, TrainingData
+from autofix.measuring.inspection import layers_now
+from autofix.monitoring.monitor import Look
 from autofix.report.traces import Circumstances, LayerHealth, LookTrace, LossCurve, Trace
 from autofix.settings import Settings
-from autofix.sources import Source
 
 MOST_EPOCHS = 200
 """Epochs of a curve of losses: about as many as a picture can tell apart."""

@@ -1,4 +1,4 @@
-"""Recipes: ordered sets of remedies, as plain data. `autofix.architecture` turns a recipe into a model."""
+"""Recipes: ordered sets of remedies, as plain data. `autofix.surgery.architecture` turns a recipe into a model."""
 
 import dataclasses
 import json
@@ -88,7 +88,7 @@ class Recipe:
                 or names of layers.
         """
         # Imported here because recipes are read in places that must not pay for Keras.
-        from autofix import architecture, transfer
+        from autofix.surgery import architecture, transfer
 
         if architecture.can_edit(model):
             transfer.check_fits(model, self)

@@ -1,4 +1,4 @@
-"""The remedies that the engine knows how to put into a program; `autofix.architecture` turns them into a model."""
+"""The remedies that the engine can put into a program; `autofix.surgery.architecture` turns them into a model."""
 
 import dataclasses
 from typing import Any, ClassVar, NamedTuple

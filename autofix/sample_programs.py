@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from autofix.causes import rank
-from autofix.data import TrainingData
-from autofix.inspection import collect
+from autofix.data.training_data import TrainingData
+from autofix.measuring.inspection import collect
 from autofix.strategy import Case
 
 N_ROWS = 64

@@ -30,7 +30,7 @@ from autofix.remedies import SetFitArgument
 from autofix.remedy import Remedy
 from autofix.report.records import Finding
 from autofix.sample_programs import N_ROWS, Program, sample_programs
-from autofix.search_space import SearchSpace, Values
+from autofix.search.search_space import SearchSpace, Values
 from autofix.strategy import Case, Strategy
 
 SECTIONS = ("Changes:", "Helps when:", "Costs:", "Never touches:", "Source:")

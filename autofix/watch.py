@@ -9,21 +9,21 @@ from typing import Any
 
 import keras
 
-from autofix.alignment import unmasked
-from autofix.console import Console
-from autofix.data import TrainingData
+from autofix.data.sources import Source, Unwatchable
+from autofix.data.training_data import TrainingData
 from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import build_optimizer, forward
-from autofix.loss_specs import LossSpec
-from autofix.monitor import LOOK_FACTOR, CollapseMonitor, Look, describe, is_power
-from autofix.numpy_losses import loss_spec
-from autofix.prediction_samples import sample_predictions
-from autofix.repair import RepairShop
-from autofix.repair_record import Repair
+from autofix.measuring.prediction_samples import sample_predictions
+from autofix.measuring.sound_losses import SoundLoss, losses_for_now, sound_losses
+from autofix.monitoring.console import Console
+from autofix.monitoring.monitor import LOOK_FACTOR, CollapseMonitor, Look, describe, is_power
 from autofix.report.traces import Predictions
+from autofix.scoring.alignment import unmasked
+from autofix.scoring.loss_specs import LossSpec
+from autofix.scoring.numpy_losses import loss_spec
+from autofix.search.repair import RepairShop
+from autofix.search.repair_record import Repair
 from autofix.settings import MIN_BUDGET_S, Settings
-from autofix.sound_losses import SoundLoss, losses_for_now, sound_losses
-from autofix.sources import Source, Unwatchable
 from autofix.state import Snapshot
 from autofix.trackers import Trackers
 from autofix.trackers.tracker import OWN, REPAIRED

@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from autofix.benchmarks import overhead, summary
-from autofix.data import TrainingData
-from autofix.probe import ProbeEngine, ProbeRun
+from autofix.data.training_data import TrainingData
 from autofix.recipe import Recipe
 from autofix.remedies import SetLearningRate
+from autofix.search.probe import ProbeEngine, ProbeRun
 
 BATCH_SIZE = 32
 

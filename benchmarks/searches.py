@@ -24,7 +24,7 @@ from autofix.benchmarks.faults import skill
 from autofix.benchmarks.faults.trained import Trainable, Trained, cleared
 from autofix.benchmarks.usage import Usage
 from autofix.recipe import Recipe
-from autofix.search_space import SearchSpace
+from autofix.search.search_space import SearchSpace
 from autofix.strategy import Case, resolve_strategies
 
 VALIDATION_SHARE = 0.2

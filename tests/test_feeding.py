@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import autofix
 from autofix.feeding import build_optimizer, forward, is_distributed, output_masks
-from autofix.optimizers import constant_rate
+from autofix.surgery.optimizers import constant_rate
 
 
 class Counting(keras.layers.Layer):

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import autofix
+from autofix.data.sources import open_source
 from autofix.gathering import MOST_EPOCHS, MOST_FEATURE_NAMES, attempt, circumstances, layer_health, trace
 from autofix.report.traces import Circumstances, Trace
 from autofix.settings import Settings
-from autofix.sources import open_source
 
 DEFAULTS = {
     "y": None,
@@ -120,7 +120,7 @@ def test_what_cannot_be_told_is_left_out(plane):
 
 def test_layers_are_measured_and_the_model_ends_as_it_was(make_model, plane):
     model = make_model()
-    data = autofix.data.TrainingData.from_arrays(*plane)
+    data = autofix.data.training_data.TrainingData.from_arrays(*plane)
     before = model.get_weights()
     layers = layer_health(model, data)
     assert [layer.units for layer in layers] == [6, 1]

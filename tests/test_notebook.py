@@ -6,7 +6,7 @@ import pytest
 from nbclient import NotebookClient
 
 CELL = """
-from autofix.console import Console
+from autofix.monitoring.console import Console
 from autofix.recipe import Recipe
 from autofix.report.records import TrialRecord
 console = Console(1)

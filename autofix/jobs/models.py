@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from autofix.alignment import one_hot
 from autofix.errors import ArgumentError, CodeError, ModelError
 from autofix.jobs.code import call
 from autofix.jobs.data import JobData
 from autofix.jobs.problems import did_you_mean, near_miss, shown
 from autofix.jobs.schema import Compile, Job
-from autofix.losses import loss_forms
+from autofix.scoring.alignment import one_hot
+from autofix.scoring.losses import loss_forms
 
 CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")
 """Callbacks that a job file may name: they change the training only. Those that write files are left to the runner."""

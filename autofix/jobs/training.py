@@ -21,8 +21,8 @@ from autofix.jobs.worker import describe
 if TYPE_CHECKING:
     import keras
 
-    from autofix.assess import Assessment
     from autofix.report import Report
+    from autofix.scoring.assess import Assessment
 
 LINE_AN_EPOCH = 2
 """Keras' `verbose` for what is no terminal."""

@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from autofix.assess import Assessment
 from autofix.report import svg
 from autofix.report.diff import diff
 from autofix.report.figures import FIGURES
@@ -18,6 +17,7 @@ from autofix.report.figures.references import fix_trial
 from autofix.report.numbers import bounds, number
 from autofix.report.records import RunRecord, TrialRecord
 from autofix.report.text import headline
+from autofix.scoring.assess import Assessment
 from autofix.strict_json import encoded
 
 COMPACT = ("predictions", "progress")

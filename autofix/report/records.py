@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-from autofix.assess import Assessment
 from autofix.recipe import Recipe
 from autofix.report.traces import (
     Circumstances,
@@ -13,6 +12,7 @@ from autofix.report.traces import (
     read_predictions,
     read_trace,
 )
+from autofix.scoring.assess import Assessment
 
 VERDICTS = ("healthy", "repaired", "unlearnable", "unrepaired", "not_assessed")
 """What a run can end with."""

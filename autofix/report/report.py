@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from autofix import atomic_files
-from autofix.assess import Assessment
 from autofix.errors import ArgumentError, ScriptError
 from autofix.recipe import Recipe
 from autofix.report.diff import diff
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import headline, render
+from autofix.scoring.assess import Assessment
 from autofix.strict_json import decoded, encoded
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
-from autofix.assess import Assessment
 from autofix.report.diff import diff
 from autofix.report.numbers import count
 from autofix.report.records import Reference, RunRecord, TrialRecord
+from autofix.scoring.assess import Assessment
 
 WIDTH = 100
 """Columns."""

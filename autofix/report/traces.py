@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autofix.assess import Assessment
+from autofix.scoring.assess import Assessment
 
 SOURCES = ("control", "fix", "best", "look")
 """Where predictions come from: the trial of the user's own program, that of the smallest fix, the best trial that was
@@ -73,7 +73,8 @@ class Predictions:
             column; of classes, the class number.
         predictions: A tuple a row. Of a regression, the values of the same columns; of binary and multilabel outputs,
             a probability a column; of classes, the number of the likeliest class and its probability.
-        n_columns: Values a row that the output has; at most `autofix.prediction_samples.MOST_COLUMNS` are kept.
+        n_columns: Values a row that the output has; at most `MOST_COLUMNS` of them are kept, see
+            `autofix.measuring.prediction_samples`.
         n_classes: Of a multiclass output; 0 for others.
         source: One of `SOURCES`; empty before it is set.
     """

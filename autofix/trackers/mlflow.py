@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from autofix.assess import Assessment
 from autofix.report import Report
+from autofix.scoring.assess import Assessment
 from autofix.trackers.tracker import REPAIRED, named_numbers
 
 

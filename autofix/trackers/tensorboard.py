@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from autofix.assess import Assessment
 from autofix.report import Report
+from autofix.scoring.assess import Assessment
 from autofix.trackers.tracker import named_numbers
 
 TRIAL_NUMBERS = ("skill", "skill_lower", "skill_upper", "spread", "rung", "seconds")

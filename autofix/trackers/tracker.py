@@ -5,9 +5,9 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from autofix.assess import Assessment
 from autofix.errors import AutofixWarning
 from autofix.report import Report
+from autofix.scoring.assess import Assessment
 
 OWN, REPAIRED = "own", "repaired"
 """Whose training a look is at: the user's own, or the repaired one."""

@@ -1,5 +1,5 @@
 from autofix.causes import RULES
-from autofix.repair_record import LEAK
+from autofix.search.repair_record import LEAK
 from tests.causes.document import PATH, page, treated_by
 from tests.causes.texts import TEXTS
 

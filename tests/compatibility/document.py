@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from autofix.search_space import NOT_REGROUPED
+from autofix.search.search_space import NOT_REGROUPED
 from autofix.strategy import resolve_strategies
 from tests.compatibility.case import Case
 from tests.compatibility.measure import Row

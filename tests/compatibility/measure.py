@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 import autofix
-from autofix.assess import assess
-from autofix.losses import head_losses
-from autofix.numpy_losses import loss_spec
+from autofix.scoring.assess import assess
+from autofix.scoring.losses import head_losses
+from autofix.scoring.numpy_losses import loss_spec
 from tests.compatibility.case import Case
 
 SEED = 3

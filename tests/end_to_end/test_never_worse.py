@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import autofix
-from autofix.adopt import Adoption
-from autofix.judge import Judge
-from autofix.monitor import CollapseMonitor, Look
-from autofix.probe import ProbeEngine
-from autofix.repair import RepairShop
+from autofix.monitoring.monitor import CollapseMonitor, Look
+from autofix.search.judge import Judge
+from autofix.search.probe import ProbeEngine
+from autofix.search.repair import RepairShop
+from autofix.surgery.adopt import Adoption
 
 EPOCHS = 12
 

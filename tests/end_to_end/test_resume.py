@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import autofix
-from autofix import program as program_module
 from autofix.benchmarks.published import PROGRAMS
-from autofix.repair import RepairShop
+from autofix.search import program as program_module
+from autofix.search.repair import RepairShop
 
 PROGRAM = next(program for program in PROGRAMS if program.name == "linear_model")
 EPOCHS = 60

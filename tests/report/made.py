@@ -4,7 +4,6 @@ import dataclasses
 import math
 from typing import Any
 
-from autofix.assess import Assessment
 from autofix.evidence import (
     Evidence,
     FitProfile,
@@ -16,6 +15,7 @@ from autofix.recipe import Recipe
 from autofix.remedies import SetLearningRate
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
 from autofix.report.traces import Circumstances, LayerHealth, LookTrace, LossCurve, Predictions, Trace
+from autofix.scoring.assess import Assessment
 
 RECIPE = Recipe((SetLearningRate("lower_learning_rate", factor=0.01, was=1.0),))
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofix.assess import Assessment
 from autofix.errors import ArgumentError
 from autofix.recipe import Recipe
 from autofix.remedies import SetLearningRate
 from autofix.report import Report
 from autofix.report.records import Finding, Reference, RunRecord, TrialRecord
+from autofix.scoring.assess import Assessment
 
 RECIPE = Recipe((SetLearningRate("lower_learning_rate", factor=0.01, was=1.0),))
 

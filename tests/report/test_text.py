@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autofix.assess import Assessment
 from autofix.recipe import Recipe
 from autofix.remedies import InsertHiddenLayers, NormalizeInputs, RescaleOutputs, SetFitArgument, SetLearningRate
 from autofix.report.records import VERDICTS, Finding, Reference, RunRecord, TrialRecord
 from autofix.report.text import render
+from autofix.scoring.assess import Assessment
 
 RATE = SetLearningRate("lower_learning_rate", factor=0.01, was=1.0)
 

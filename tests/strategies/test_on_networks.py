@@ -6,7 +6,7 @@ import pytest
 
 import autofix
 from autofix.sample_programs import describe, sample_programs
-from autofix.search_space import SearchSpace
+from autofix.search.search_space import SearchSpace
 from autofix.strategy import resolve_strategies
 
 ANYWHERE = {"lower_learning_rate", "resize_batches"}

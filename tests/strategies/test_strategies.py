@@ -6,14 +6,14 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from autofix.data import TrainingData
+from autofix.data.training_data import TrainingData
 from autofix.errors import ModelError
 from autofix.evidence import Evidence, FitProfile, InputProfile, ModelProfile, TargetProfile
-from autofix.inspection import collect
+from autofix.measuring.inspection import collect
 from autofix.recipe import Recipe
 from autofix.remedies import HeadChange, ReplaceHeads
 from autofix.sample_programs import sample_programs
-from autofix.search_space import SearchSpace
+from autofix.search.search_space import SearchSpace
 from autofix.strategy import Case, resolve_strategies
 
 STRATEGIES = resolve_strategies(None)

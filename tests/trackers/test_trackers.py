@@ -8,11 +8,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import autofix
-from autofix.assess import Assessment
 from autofix.recipe import Recipe
 from autofix.remedies import SetLearningRate
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord, TrialRecord
+from autofix.scoring.assess import Assessment
 from autofix.trackers import Trackers, open_trackers
 from autofix.trackers.mlflow import MLflowTracker
 from autofix.trackers.tensorboard import TensorBoardTracker

@@ -1,0 +1,1 @@
+"""Whatever Keras trains on: read along, sampled, and replayed."""

@@ -1,0 +1,1 @@
+"""The evidence: what is measured of data, network and training, and what reference learners reach."""

@@ -1,0 +1,1 @@
+"""What is seen of a training while it runs, and what is shown of it."""

@@ -1,0 +1,1 @@
+"""What predictions are worth: losses as Keras has them, the best constant, skill with its bounds."""

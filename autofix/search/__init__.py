@@ -1,0 +1,1 @@
+"""The search for a repair: trials, the oracle and tuner on KerasTuner, the judge, the smallest recipe."""

@@ -1,0 +1,103 @@
+"""What came out of an attempt at a repair, as a record."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from autofix.evidence import Evidence
+from autofix.recipe import Recipe
+from autofix.report.records import Finding, Reference, TrialRecord
+from autofix.report.text import best_of
+from autofix.report.traces import Predictions
+from autofix.search.judge import Judge, Outcome
+from autofix.search.search_space import Values
+
+LEAK = Finding(
+    "leaky_split",
+    1.0,
+    "A repaired network has skill in permuted targets too, where nothing can be learned: held-out rows are among the "
+    "training rows. Keep copies of a row together, or remove them.",
+)
+"""Says that a repair proves nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """What came out of an attempt.
+
+    Args:
+        outcome: Of the smallest proven recipe; None when there is none.
+        is_false_alarm: Whether the user's own recipe gets there by itself.
+        is_learnable: Whether a reference learner or any trial has skill.
+        trials: In the order they ran.
+        references: Best first.
+        findings: Likeliest first.
+        mattering: Names of the findings' causes that the recipe treats.
+        left_out: Strategies not used, with the reason.
+        initializations: Seeds of the initial weights that the final training may start from, best first.
+        excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
+        seconds: Wall time by part.
+        evidence: What the findings rest on; None where none was collected.
+        predictions: Samples of held-out predictions, of the control arm and of the recipe or the best one tried.
+    """
+
+    outcome: Outcome | None
+    is_false_alarm: bool
+    is_learnable: bool
+    trials: tuple[TrialRecord, ...]
+    references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
+    mattering: tuple[str, ...]
+    left_out: dict[str, str]
+    initializations: tuple[int, ...]
+    excused: tuple[int, ...]
+    seconds: dict[str, float]
+    evidence: Evidence | None = None
+    predictions: tuple[Predictions, ...] = ()
+
+    def describe(self) -> str:
+        """How the attempt ended, as a sentence."""
+        if self.outcome is not None:
+            return f"Repair found: {' + '.join(self.outcome.recipe.strategies)}. The repaired network is trained now."
+        if self.is_false_alarm:
+            return "False alarm: the network gets there by itself; its training goes on."
+        return "No repair is proven; the training goes on as it is."
+
+
+def nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, what says that there is nothing to learn before everything else that is wrong."""
+    return tuple(sorted(findings, key=lambda finding: finding.cause != "no_signal"))
+
+
+def samples_of(
+    judge: Judge, records: Sequence[TrialRecord], chosen: Outcome | None, names: Sequence[str]
+) -> tuple[Predictions, ...]:
+    """Held-out predictions for the report: of the control arm, and of what was chosen or else came closest.
+
+    Args:
+        judge: Remembers what was run.
+        records: The trials.
+        chosen: The outcome of the smallest proven recipe, or None.
+        names: Of the judged outputs.
+    """
+    control, source = judge.remembered(Recipe()), "fix"
+    if chosen is None:
+        best = best_of(record for record in records if record.rung > 0)
+        chosen, source = (None if best is None else judge.remembered(best.recipe)), "best"
+    shown = [(control, "control"), (chosen, source)]
+    return tuple(sample for outcome, name in shown if outcome for sample in outcome.samples(name, names))
+
+
+def trial_record(outcome: Outcome, rung: int, values: Values, status: str, seconds: float, note: str) -> TrialRecord:
+    """The record of a trial with this outcome."""
+    return TrialRecord(
+        rung=rung,
+        recipe=outcome.recipe,
+        values=dict(values),
+        skill=outcome.skill,
+        skill_lower=outcome.skill_lower,
+        skill_upper=outcome.skill_upper,
+        spread=outcome.spread,
+        seconds=seconds,
+        status=status,
+        note=note,
+    )

@@ -1,0 +1,1 @@
+"""Recipes as networks: built, taken over by the user's model, written as code."""

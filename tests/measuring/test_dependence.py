@@ -1,0 +1,62 @@
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from autofix.measuring.dependence import BLOCK_ROWS, MAX_BLOCKS, dependence_p_value
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(150, 3))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        X[:, 0] + RNG.normal(size=150),
+        X[:, 1] ** 2,
+        np.abs(X[:, :2]).max(axis=1),
+        np.eye(3)[np.digitize(X[:, 2], [-0.5, 0.5])],
+        np.column_stack([RNG.normal(size=150), X[:, 0]]),
+    ],
+)
+def test_dependence_of_any_form_is_found(y):
+    assert dependence_p_value(X, y) <= 0.01
+
+
+def test_chance_rejects_as_often_as_it_should():
+    rng = np.random.default_rng(1)
+    values = [dependence_p_value(rng.normal(size=(40, 2)), rng.normal(size=40), seed) for seed in range(300)]
+    assert 0.02 <= np.mean(np.array(values) <= 0.05) <= 0.09
+    assert 0.4 <= np.mean(values) <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [(np.ones((20, 2)), np.arange(20.0)), (np.arange(20.0)[:, None], np.ones(20)), (X[:3], X[:3, 0])]
+)
+def test_nothing_that_varies_depends_on_nothing(x, y):
+    assert dependence_p_value(x, y) == 1.0
+
+
+@hypothesis.settings(max_examples=20, deadline=None)
+@hypothesis.given(st.floats(1e-6, 1e6), st.floats(-1e3, 1e3))
+def test_units_do_not_matter(scale, shift):
+    x, y = X[:40], X[:40, 0] + X[40:80, 1]
+    assert dependence_p_value(scale * x + shift, y) == pytest.approx(dependence_p_value(x, y), abs=0.02)
+
+
+def test_of_many_rows_a_sample_is_used_and_it_repeats():
+    x = np.random.default_rng(0).normal(size=(2 * MAX_BLOCKS * BLOCK_ROWS, 5))
+    y = x[:, :1] ** 2
+    assert dependence_p_value(x, y) == dependence_p_value(x, y) == 0.005
+
+
+def test_a_weak_dependence_that_one_block_misses_is_found_in_more():
+    def found(n_rows):
+        p_values = []
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            x = rng.normal(size=(n_rows, 8))
+            p_values.append(dependence_p_value(x, 0.2 * x[:, 0] + rng.normal(size=n_rows), seed))
+        return np.mean(np.array(p_values) <= 0.05)
+
+    assert found(MAX_BLOCKS * BLOCK_ROWS) >= found(BLOCK_ROWS) + 0.3

@@ -1,0 +1,409 @@
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autofix.data.training_data import TrainingData
+from autofix.recipe import Recipe
+from autofix.remedies import SetFitArgument, SetLearningRate
+from autofix.report.records import Reference
+from autofix.scoring.numpy_losses import loss_spec
+from autofix.search.expectations import FLOOR, Expectations
+from autofix.search.judge import SEEDS_A_REPEAT, Judge
+from autofix.search.probe import ProbeRun
+
+N_ROWS = 120
+GOOD = Recipe((SetLearningRate("lower_learning_rate", factor=0.1),))
+BETTER = Recipe((*GOOD, SetFitArgument("reshuffle", name="shuffle", value=True)))
+
+
+class CannedEngine:
+    """Predicts the targets plus noise, an amount a recipe and head; infinite noise stands for NaN predictions.
+
+    Args:
+        targets: One array `(n_rows, 1)` an output.
+        noise: `(recipe, repeat) -> amount`, or one amount an output; None for predictions that are all 0.
+    """
+
+    def __init__(self, targets, noise):
+        self.output_shapes = [target.shape[1:] for target in targets]
+        self.runs = []
+        self._targets = targets
+        self._noise = noise
+
+    def seconds_per_step(self, recipe):
+        return 1e-6
+
+    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False, targets=None):
+        self.runs.append((recipe, seed, steps, own_initialization))
+        if targets is not None:
+            return ProbeRun(self.predict(targets, rows), steps or 0, 0.0, "graph")
+        amounts = self._noise(recipe, seed // SEEDS_A_REPEAT)
+        if not isinstance(amounts, list):
+            amounts = [amounts] * len(self._targets)
+        rng = np.random.default_rng(seed)
+        predictions = []
+        for target, amount in zip(self._targets, amounts, strict=True):
+            noise = rng.normal(size=target.shape)
+            if amount is None:
+                predictions.append(np.zeros_like(target))
+            else:
+                predictions.append(target + noise * amount if math.isfinite(amount) else np.full_like(target, np.nan))
+        return ProbeRun(predictions, steps or 0, 0.0, "graph")
+
+
+def make_judge(noise, n_heads=1, sample_weight=None, accept=0.98, budget_s=60.0):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(N_ROWS, 2))
+    y = [rng.normal(size=(N_ROWS, 1)) for _ in range(n_heads)]
+    data = TrainingData.from_arrays(x, y if n_heads > 1 else y[0], sample_weight, epochs=10)
+    engine: Any = CannedEngine(data.targets, noise)
+    losses = [loss_spec("mean_squared_error")] * n_heads
+    return Judge(engine, data, losses, seed=0, accept=accept, budget_s=budget_s), engine
+
+
+def by_recipe(**amounts):
+    """Noise of the control arm, of GOOD and of BETTER."""
+    return lambda recipe, repeat: amounts[{0: "control", 1: "good", 2: "better"}[len(recipe)]]
+
+
+def reference(skill, margin=0.02):
+    return Reference("extra_trees", skill, skill - margin, skill + margin)
+
+
+def test_skill_is_what_is_left_of_the_constants_loss():
+    judge, _ = make_judge(by_recipe(control=None, good=0.5))
+    assert judge.run(GOOD).skill == pytest.approx(0.75, abs=0.1)
+    assert judge.control().skill == pytest.approx(0.0, abs=0.05)
+    outcome = judge.run(GOOD)
+    assert outcome.skill_lower < outcome.skill < outcome.skill_upper
+
+
+def test_what_beats_the_floor_and_the_control_is_proven():
+    judge, _ = make_judge(by_recipe(control=None, good=0.5))
+    assert judge.is_proven(judge.run(GOOD))
+
+
+@pytest.mark.parametrize("amount", [None, 1.0, 3.0])
+def test_what_is_no_better_than_a_constant_is_not_proven(amount):
+    judge, _ = make_judge(by_recipe(control=5.0, good=amount))
+    assert not judge.is_proven(judge.run(GOOD))
+
+
+@pytest.mark.parametrize("control", [0.3, 0.5])
+def test_what_is_no_better_than_the_control_is_not_proven(control):
+    judge, _ = make_judge(by_recipe(control=control, good=0.5))
+    outcome = judge.run(GOOD)
+    assert outcome.skill_lower > FLOOR
+    assert not judge.is_proven(outcome)
+
+
+def test_what_clearly_improves_on_a_control_with_skill_is_proven():
+    judge, _ = make_judge(by_recipe(control=0.7, good=0.2))
+    assert judge.is_proven(judge.run(GOOD))
+
+
+def test_the_control_arm_never_proves_itself():
+    judge, _ = make_judge(by_recipe(control=0.2))
+    assert not judge.is_proven(judge.control())
+
+
+def test_nan_predictions_are_never_proven():
+    judge, _ = make_judge(by_recipe(control=None, good=math.inf))
+    outcome = judge.run(GOOD)
+    assert math.isnan(outcome.skill)
+    assert not judge.is_proven(outcome)
+
+
+def test_skill_is_proven_against_a_control_that_is_nan():
+    judge, _ = make_judge(by_recipe(control=math.inf, good=0.5, better=None))
+    assert judge.is_proven(judge.run(GOOD))
+    assert not judge.is_proven(judge.run(BETTER))
+
+
+def test_confirmation_needs_every_repeat():
+    judge, _ = make_judge(lambda recipe, repeat: 0.3 if recipe else None)
+    assert judge.confirms(GOOD)
+    for lucky_repeats in ({0}, {0, 1}, {0, 2}):
+        judge, _ = make_judge(lambda recipe, repeat, lucky=lucky_repeats: 0.3 if recipe and repeat in lucky else None)
+        assert judge.is_proven(judge.run(GOOD))
+        assert not judge.confirms(GOOD)
+
+
+def test_repeats_have_other_splits_and_other_seeds():
+    judge, engine = make_judge(by_recipe(control=None, good=0.5))
+    judge.run(GOOD, 0)
+    judge.run(GOOD, 1)
+    seeds = [seed for _, seed, _, _ in engine.runs]
+    assert len(seeds) == len(set(seeds)) == 10
+
+
+def test_an_outcome_is_remembered():
+    judge, engine = make_judge(by_recipe(control=None, good=0.5))
+    assert judge.run(GOOD) is judge.run(GOOD)
+    assert len(engine.runs) == 5
+
+
+def test_only_the_first_control_starts_from_the_users_own_weights():
+    judge, engine = make_judge(by_recipe(control=None, good=0.5))
+    judge.control()
+    judge.control(1)
+    judge.run(GOOD)
+    assert [own for *_, own in engine.runs] == [True] * 5 + [False] * 10
+
+
+def test_a_short_horizon_is_never_cut():
+    for budget_s, steps in ((60.0, 40), (1e-9, 40)):
+        judge, engine = make_judge(by_recipe(good=0.5), budget_s=budget_s)
+        judge.run(GOOD)
+        assert {run[2] for run in engine.runs} == {steps}
+
+
+def test_long_horizons_are_cut_to_the_budget():
+    judge, engine = make_judge(by_recipe(good=0.5), budget_s=1e-3)
+    judge._data = dataclasses.replace(judge._data, epochs=1000)
+    judge.run(GOOD)
+    assert {run[2] for run in engine.runs} == {50}
+
+
+def test_the_time_is_up_when_the_budget_is_used():
+    assert make_judge(by_recipe(), budget_s=1e-9)[0].is_out_of_time
+    assert not make_judge(by_recipe(), budget_s=60.0)[0].is_out_of_time
+
+
+def test_a_smaller_recipe_keeps_skill_when_it_is_practically_as_good():
+    judge, _ = make_judge(by_recipe(control=None, good=0.21, better=0.2))
+    assert judge.keeps_skill(GOOD, BETTER)
+
+
+@pytest.mark.parametrize(("good", "better"), [(0.5, 0.2), (0.9, 0.7), (None, 0.2), (math.inf, 0.2)])
+def test_a_smaller_recipe_that_leaves_more_loss_does_not_keep_skill(good, better):
+    judge, _ = make_judge(by_recipe(control=None, good=good, better=better))
+    assert not judge.keeps_skill(GOOD, BETTER)
+
+
+def test_a_better_smaller_recipe_keeps_skill():
+    judge, _ = make_judge(by_recipe(control=None, good=0.1, better=0.5))
+    assert judge.keeps_skill(GOOD, BETTER)
+
+
+def test_skill_must_be_kept_on_every_output():
+    judge, _ = make_judge(by_recipe(control=None, good=[0.1, 0.6], better=[0.3, 0.3]), n_heads=2)
+    assert judge.run(GOOD).skill == pytest.approx(judge.run(BETTER).skill, abs=0.15)
+    assert not judge.keeps_skill(GOOD, BETTER)
+
+
+def test_without_references_any_skill_suffices():
+    judge, _ = make_judge(by_recipe(control=0.8, good=None))
+    assert judge.is_sufficient(judge.control())
+    assert not judge.is_sufficient(judge.run(GOOD))
+    assert judge.reaches_references(judge.run(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("noise", "skill_to_be_had", "suffices"),
+    [
+        (0.2, 0.97, True),
+        (0.6, 0.98, False),  # leaves many times the loss that the reference leaves
+        (0.93, 0.8, False),  # has less than half of the skill that the reference has
+        (0.6, 0.6, True),
+        (0.1, 0.999, True),  # as good as perfect, whatever the reference reaches
+        (None, 0.5, False),
+        (math.inf, 0.5, False),
+    ],
+)
+def test_sufficient_means_not_far_short_of_the_reference(noise, skill_to_be_had, suffices):
+    judge, _ = make_judge(by_recipe(control=noise))
+    judge.expectations = Expectations([[reference(skill_to_be_had, 0.001)]])
+    assert judge.is_sufficient(judge.control()) is suffices
+
+
+def test_the_search_ends_at_the_share_of_the_reference_that_was_asked_for():
+    for accept, reaches in ((0.98, False), (0.5, True)):
+        judge, _ = make_judge(by_recipe(control=None, good=0.5), accept=accept)
+        judge.expectations = Expectations([[reference(0.98)]])
+        assert judge.reaches_references(judge.run(GOOD)) is reaches
+
+
+def test_a_network_is_measured_by_the_middle_reference():
+    judge, _ = make_judge(by_recipe(control=None, good=0.5))
+    judge.expectations = Expectations([[reference(skill) for skill in (0.1, 0.8, 0.6)]])
+    assert judge.expectations.of(0) == reference(0.6)
+    assert judge.reaches_references(judge.run(GOOD))
+    judge.expectations = Expectations([[reference(skill) for skill in (0.1, 0.99, 0.6)]])
+    assert not judge.reaches_references(judge.run(GOOD))
+
+
+# Two outputs
+
+
+def test_one_collapsed_output_is_repaired_while_the_other_stays():
+    judge, _ = make_judge(by_recipe(control=[0.4, None], good=[0.4, 0.4]), n_heads=2)
+    assert judge.is_proven(judge.run(GOOD))
+
+
+def test_a_repair_at_the_price_of_the_other_output_is_not_proven():
+    judge, _ = make_judge(by_recipe(control=[0.1, None], good=[0.7, 0.1]), n_heads=2)
+    assert judge.run(GOOD).skill > judge.control().skill
+    assert not judge.is_proven(judge.run(GOOD))
+
+
+def test_an_output_that_is_nearly_perfect_need_not_get_better():
+    judge, _ = make_judge(by_recipe(control=[1e-4, None], good=[0.01, 0.4]), n_heads=2)
+    assert judge.to_repair() == [1]
+    assert judge.is_proven(judge.run(GOOD))
+
+
+def test_an_output_without_anything_to_learn_does_not_stand_in_the_way():
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.4, 2.0]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.9)], [reference(0.0)]])
+    assert judge.to_repair() == [0]
+    assert judge.excused() == (1,)
+    assert judge.is_proven(judge.run(GOOD))
+    assert judge.keeps_skill(GOOD, GOOD)
+    assert judge.is_learnable()
+    assert not judge.is_hopeless()
+
+
+def test_the_only_output_to_repair_may_have_nothing_to_learn():
+    judge, _ = make_judge(by_recipe(control=[0.1, None]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.95)], [reference(0.0)]])
+    assert judge.to_repair() == [1]
+    assert judge.excused() == ()
+    assert judge.is_hopeless()
+    assert not judge.is_learnable()
+
+
+def test_what_is_expected_of_one_output_says_nothing_of_the_other():
+    judge, _ = make_judge(by_recipe(control=[0.01, 0.9]), n_heads=2)
+    judge.expectations = Expectations([[reference(0.99)], [reference(0.9)]])
+    assert judge.to_repair() == [1]
+    assert not judge.is_sufficient(judge.control())
+
+
+def test_every_output_needs_skill():
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.1, None]), n_heads=2)
+    assert not judge.is_proven(judge.run(GOOD))
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.1, math.inf]), n_heads=2)
+    assert not judge.is_proven(judge.run(GOOD))
+
+
+def test_one_output_without_skill_does_not_suffice():
+    judge, _ = make_judge(by_recipe(control=[0.1, None]), n_heads=2)
+    assert not judge.is_sufficient(judge.control())
+
+
+def test_outputs_without_a_loss_are_not_judged():
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.3, None]), n_heads=2)
+    judge._judged = [0]
+    outcome = judge.run(GOOD)
+    assert len(outcome.heads) == 1
+    assert judge.is_proven(outcome)
+
+
+def test_rows_without_weight_prove_nothing():
+    weights = np.ones(N_ROWS)
+    weights[: N_ROWS // 2] = 0.0
+
+    class OnlyUnweightedRows(CannedEngine):
+        def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False):
+            found = super().run(recipe, rows, seed, steps, own_initialization=own_initialization)
+            found.predictions[0][N_ROWS // 2 :] = 0.0
+            return found
+
+    for sample_weight, is_proven in ((None, True), (weights, False)):
+        judge, engine = make_judge(by_recipe(control=None, good=0.1), sample_weight=sample_weight)
+        judge._engine = OnlyUnweightedRows(engine._targets, engine._noise)
+        assert judge.is_proven(judge.run(GOOD)) is is_proven
+
+
+# References
+
+
+def test_references_are_ranked_by_their_held_out_skill():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(N_ROWS, 2))
+    y = x[:, :1] - x[:, 1:]
+    data = TrainingData.from_arrays(x, y, epochs=10)
+    engine: Any = CannedEngine([y], by_recipe(control=None))
+    judge = Judge(
+        engine,
+        data,
+        [loss_spec("mean_squared_error")],
+        seed=0,
+        accept=0.98,
+        budget_s=60.0,
+    )
+    judge.run_references(["regression"])
+    references, profile = judge.expectations.references, judge.expectations.profile
+    skills = [one.skill for one in references]
+    assert skills == sorted(skills, reverse=True)
+    assert references[0].name == "linear"
+    assert profile.linear == pytest.approx(1.0, abs=1e-3)
+    assert profile.best_lower == references[0].skill_lower
+
+
+def test_unknown_tasks_have_no_reference():
+    judge, _ = make_judge(by_recipe(control=None))
+    judge.run_references(["other"])
+    profile = judge.expectations.profile
+    assert judge.expectations.references == ()
+    assert (profile.linear, profile.nonlinear, profile.best_lower) == (None, None, None)
+
+
+def test_a_recipe_of_more_epochs_trains_for_longer():
+    judge, engine = make_judge(by_recipe(control=None, good=0.5))
+    judge.run(Recipe((SetFitArgument("train_longer", name="epochs", value=30),)))
+    judge.control()
+    steps = {len(recipe): steps for recipe, _, steps, _ in engine.runs}
+    assert steps[1] == 3 * steps[0]
+
+
+def test_the_control_arm_is_measured_at_half_of_its_steps():
+    judge, engine = make_judge(by_recipe(control=0.5))
+    judge.control()
+    assert judge.control_at_half().skill == pytest.approx(0.75, abs=0.1)
+    full, half = engine.runs[0], engine.runs[-1]
+    assert (half[0], half[2]) == (Recipe(), full[2] // 2)
+
+
+def test_predictions_that_the_loss_cannot_take_have_no_skill():
+    judge, engine = make_judge(by_recipe(control=0.1))
+    narrow = Judge(
+        engine,
+        judge._data,
+        [loss_spec("mean_squared_error")],
+        seed=0,
+        accept=0.98,
+        budget_s=60.0,
+        shapes=[(3,)],
+    )
+    assert not narrow.control().heads[0].is_finite
+
+
+def memory_of(data, knows_all):
+    """Predicts the targets it was trained on where inputs are the same, and 0 elsewhere."""
+
+    def predict(targets, rows):
+        known = {data.inputs[0][row].tobytes(): targets[0][row] for row in rows}
+        rows = data.inputs[0] if knows_all else data.inputs[0][:0]
+        values = [known.get(row.tobytes(), np.zeros(1)) for row in rows]
+        return [np.array(values) if knows_all else np.zeros_like(targets[0])]
+
+    return predict
+
+
+def test_a_recipe_that_learns_permuted_targets_knows_copies_of_the_rows():
+    judge, engine = make_judge(by_recipe(control=None, good=0.1))
+    engine.predict = memory_of(judge._data, knows_all=True)
+    assert not judge.learns_permuted(GOOD)
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(30, 2)), 6, axis=0)
+    y = np.repeat(rng.normal(size=(30, 1)), 6, axis=0)
+    data = TrainingData.from_arrays(x, y, epochs=10)
+    copies = CannedEngine(data.targets, by_recipe(control=None, good=0.1))
+    copies.predict = memory_of(data, knows_all=True)
+    judge = Judge(copies, data, [loss_spec("mean_squared_error")], seed=0, accept=0.98, budget_s=60.0)
+    assert judge.learns_permuted(GOOD)
