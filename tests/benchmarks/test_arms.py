@@ -214,6 +214,7 @@ def test_a_drop_is_judged_on_the_rows_that_both_see():
     assert skill.drop("regression", y, nothing, good[:, None]).value == -math.inf
     assert skill.drop("regression", y, good[:, None], nothing).lower == math.inf
     assert skill.drop("regression", y, nothing, nothing).value == 0.0
+    assert skill.drop("regression", np.full(1_000, 3.0), good[:, None], worse[:, None]) == (0.0, 0.0, 0.0)
 
 
 def test_skill_of_several_outputs_is_their_mean():
