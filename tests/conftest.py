@@ -1,10 +1,18 @@
 """Small models and data that the tests of several modules train."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c() -> None:
+    """Ctrl-C as a terminal has it: processes that a shell starts in the background ignore it, and so do theirs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
