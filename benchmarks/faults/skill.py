@@ -132,7 +132,8 @@ def drop(task: Task, targets: Any, before: Any, after: Any) -> Drop:
         after: Outputs that may be worse.
 
     Returns:
-        All 0 for equal outputs, and for targets that are all the same, of which no skill is defined; minus infinity where only `after` is finite, plus infinity where only `before` is.
+        All 0 for equal outputs, and for targets that are all the same, of which no skill is defined; minus infinity
+        where only `after` is finite, plus infinity where only `before` is.
     """
     if not _is_finite(before) or not _is_finite(after):
         worst = 0.0 if _is_finite(before) == _is_finite(after) else math.copysign(math.inf, _is_finite(before) - 0.5)
