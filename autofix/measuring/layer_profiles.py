@@ -156,9 +156,14 @@ def _update(layer: Any, before: Weights, after: Weights) -> float:
     return _finite(moved / norm) if norm > 0.0 else 0.0
 
 
+def _named(name: str, layer: Any, values: Weights) -> np.ndarray | None:
+    """The values of a layer's weight of that name; None without."""
+    return next((values[id(one)] for one in layer.weights if one.name == name and id(one) in values), None)
+
+
 def _kernel_scale(layer: Any, values: Weights) -> float:
     """Deviation of the kernel over that of Glorot's initialisation (Glorot & Bengio 2010, equation 16)."""
-    kernel = next((values[id(one)] for one in layer.weights if one.name == "kernel" and id(one) in values), None)
+    kernel = _named("kernel", layer, values)
     if kernel is None or kernel.ndim < 2:
         return 1.0
     field = math.prod(kernel.shape[:-2])
@@ -168,7 +173,7 @@ def _kernel_scale(layer: Any, values: Weights) -> float:
 
 
 def _mean_bias(layer: Any, values: Weights) -> float:
-    bias = next((values[id(one)] for one in layer.weights if one.name == "bias" and id(one) in values), None)
+    bias = _named("bias", layer, values)
     return _finite(float(bias.mean())) if bias is not None and bias.size else 0.0
 
 
