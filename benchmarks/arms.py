@@ -86,8 +86,7 @@ def _autofix(order: str) -> Callable[[Scenario, Trainable, Budget], tuple[Traine
         settings = {"seed": program.seed} if order == "random" else {}
         done = trained.train(program, order, **settings)
         assert done.report is not None
-        figures = trained.report_figures(done.report)
-        return done, {name: value for name, value in figures.items() if name != "evidence"}
+        return done, trained.report_figures(done.report)
 
     return run
 

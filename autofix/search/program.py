@@ -19,7 +19,7 @@ from autofix.feeding import forward
 from autofix.recipe import Recipe
 from autofix.state import Snapshot
 from autofix.surgery import optimizers
-from autofix.surgery.initialization import fresh_values
+from autofix.surgery.initialization import fresh_values, trained_layers
 
 CHUNK_STEPS = 512
 """Steps a call of the compiled loop: long enough that a call's overhead (0.3 ms) does not count; one shape for all
@@ -102,6 +102,7 @@ class Program:
         self._n_scaled = n_scaled
         self._keeps_trained = keeps_trained
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
+        self._trained: list[keras.layers.Layer] | None = None
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
         if has_own_train_step(model):
@@ -206,7 +207,9 @@ class Program:
         if seed not in self._drawn:
             if len(self._drawn) >= KEPT_INITIALIZATIONS:
                 self._drawn.pop(next(iter(self._drawn)))
-            self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained)
+            if self._trained is None and self._keeps_trained:
+                self._trained = trained_layers(self.model)
+            self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained, trained=self._trained)
         return self._drawn[seed]
 
     def train(self, rows: Rows, index: np.ndarray, affine: list[tuple[float, float]]) -> tuple[int, list[np.ndarray]]:

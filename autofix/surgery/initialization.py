@@ -1,6 +1,6 @@
 """Fresh initial weights: what a model's own initialisers would draw with another seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -18,7 +18,9 @@ COMPARED_DRAWS = 4
 """Times that an initialiser is asked for values to compare with: a kernel of few values is then compared with more."""
 
 
-def fresh_values(model: keras.Model, seed: int, *, keeps_trained: bool = True) -> list[tuple[Any, Any]]:
+def fresh_values(
+    model: keras.Model, seed: int, *, keeps_trained: bool = True, trained: Sequence[keras.layers.Layer] | None = None
+) -> list[tuple[Any, Any]]:
     """New initial values of the trainable variables that have a random initialiser.
 
     Variables without one (biases, normalisation scales) and frozen ones are left out: they start as they did. Where
@@ -29,12 +31,15 @@ def fresh_values(model: keras.Model, seed: int, *, keeps_trained: bool = True) -
         seed: The same seed gives the same values.
         keeps_trained: Whether layers that were trained before keep their values, as `trained_layers` tells. A network
             made of pretrained layers and a new head is worth most as it is given.
+        trained: These layers, where they are known already: to find them costs more than to draw the values.
 
     Returns:
         Pairs of a Keras variable and its new value.
     """
     values = []
-    kept = [id(layer) for layer in trained_layers(model)] if keeps_trained else []
+    kept: list[int] = []
+    if keeps_trained:
+        kept = [id(layer) for layer in (trained_layers(model) if trained is None else trained)]
     for layer, variable, initializer, draw in _draws(model, seed):
         if initializer is None or not variable.trainable or not layer.trainable or id(layer) in kept:
             continue
