@@ -70,9 +70,7 @@ class Arm:
 
 def _nothing(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
     done = trained.train(program)
-    _PLAIN[scenario.name, program.seed] = done
-    while len(_PLAIN) > MOST_KEPT:
-        _PLAIN.pop(next(iter(_PLAIN)))
+    _keep(_PLAIN, (scenario.name, program.seed), done, MOST_KEPT)
     return done, {}
 
 
@@ -93,7 +91,15 @@ def _autofix(order: str) -> Callable[[Scenario, Trainable, Budget], tuple[Traine
 
 def _hand(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
     assert scenario.fix is not None
-    return trained.from_starts(scenario.fix(program.seed)), {}
+    fixed, key = scenario.fix(program.seed), (scenario.fixed_as, program.seed)
+    if scenario.fixed_as and key in _BY_HAND:
+        # Only the time is measured anew, beside that of the other arms.
+        typical = _BY_HAND[key]
+        return dataclasses.replace(trained.train(fixed), skill=typical.skill, skill_lower=typical.skill_lower), {}
+    done = trained.from_starts(fixed)
+    if scenario.fixed_as:
+        _keep(_BY_HAND, key, done, MOST_KEPT_BY_HAND)
+    return done, {}
 
 
 def _sklearn(scenario: Scenario, program: Trainable, budget: Budget) -> tuple[Trained, Figures]:
@@ -134,6 +140,18 @@ MOST_KEPT = 2
 
 _PLAIN: dict[tuple[str, int], Trained] = {}
 """What plain trainings of this process led to, for the arms that are compared with them."""
+
+MOST_KEPT_BY_HAND = 8
+
+_BY_HAND: dict[tuple[str, int], Trained] = {}
+"""What fixes by hand that scenarios share led to in this process."""
+
+
+def _keep(kept: dict[tuple[str, int], Trained], key: tuple[str, int], done: Trained, most: int) -> None:
+    """Adds to what is kept, and lets go of what was added first where it is too much."""
+    kept[key] = done
+    while len(kept) > most:
+        kept.pop(next(iter(kept)))
 
 
 def _plain(scenario: Scenario, program: Trainable) -> Trained:

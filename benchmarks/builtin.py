@@ -159,6 +159,7 @@ class Planted:
             difficulty=self.difficulty,
             suites=frozenset({"quick", "full"} if in_quick else {"full"}),
             is_searched=not marks and is_first,
+            fixed_as="" if BY_FAULT[self.fault].is_undone else f"{self.base}/noise={self.difficulty:g}",
         )
 
 

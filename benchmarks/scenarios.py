@@ -40,6 +40,8 @@ class Scenario:
         difficulty: Share of the targets that is noise, from 0 to 1.
         suites: Names of the suites that it is part of.
         is_searched: Whether the searches that take minutes a run are run on it as well.
+        fixed_as: Names the program that `fix` leads to, where other scenarios lead to the same one: the skill that it
+            reaches is then measured once for all of them. Empty where it is this scenario's own.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Scenario:
     difficulty: float = 0.0
     suites: frozenset[str] = frozenset({"full"})
     is_searched: bool = False
+    fixed_as: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:

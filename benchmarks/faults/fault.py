@@ -60,6 +60,11 @@ class Fault:
     plant: Plant
     undo: Callable[[Program], Program] | None = None
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether what it is compared with is made of the broken program, rather than the program without the fault."""
+        return self.undo is not None
+
     def planted_into(self, program: Program, strength: float | None = None) -> Program:
         """The broken program; the same for the same seed of the program.
 
@@ -95,6 +100,11 @@ class Double:
     def name(self) -> str:
         """Both names."""
         return "+".join(fault.name for fault in self.faults)
+
+    @property
+    def is_undone(self) -> bool:
+        """As that of `Fault`, for either of the two."""
+        return any(fault.is_undone for fault in self.faults)
 
     def planted_into(self, program: Program, strength: float | None = None) -> Program:
         """The program with both; arguments as those of `Fault`."""
