@@ -6,17 +6,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from autofix import cli
 from autofix.cli.quiet import quiet_import
 
 MODULES = {
     "published": "published",
-    "diagnosis": "diagnosis",
     "thresholds": "thresholds",
-    "healthy": "healthy",
-    "unlearnable": "unlearnable",
     "overhead": "overhead",
     "probe": "probe_cost",
     "jobs": "job_throughput",
@@ -32,33 +28,6 @@ def _count(text: str) -> int:
     return value
 
 
-LINES_HELP = "append every run to this file, a line of JSON each, and do not run again what is in it"
-
-
-def _add_fault_commands(commands: Any) -> None:
-    """The benchmarks whose runs are kept one by one."""
-    diagnosis = commands.add_parser("diagnosis", help="planted faults: found, named, and undone by the smallest fix?")
-    diagnosis.add_argument("--seeds", type=_count, default=1, help="how many seeds (default: 1)")
-    diagnosis.add_argument("--first-seed", type=int, default=0, help="the first of them (default: 0)")
-    diagnosis.add_argument("--fault", nargs="+", dest="faults", default=[], metavar="NAME", help="plant these only")
-    diagnosis.add_argument("--base", nargs="+", dest="bases", default=[], metavar="NAME", help="into these only")
-    orders = {"nargs": "+", "default": ["evidence"], "metavar": "ORDER"}
-    diagnosis.add_argument("--orders", help="evidence, ladder, random (default: evidence)", **orders)
-    diagnosis.add_argument("--doubles", action="store_true", help="plant pairs of faults")
-    diagnosis.add_argument(
-        "--check-programs", action="store_true", help="show only that the faults break the programs under model.fit"
-    )
-    healthy = commands.add_parser("healthy", help="healthy trainings: left alone, to the last bit?")
-    unlearnable = commands.add_parser("unlearnable", help="nothing to learn, where any repair is a false one")
-    for command in (healthy, unlearnable):
-        command.add_argument("--runs", type=_count, default=200, help="how many runs (default: 200)")
-        command.add_argument("--first-seed", type=int, default=0, help="the seed of the first of them (default: 0)")
-    for command in (diagnosis, healthy, unlearnable):
-        command.add_argument("--json", type=Path, metavar="FILE", help=LINES_HELP)
-    thresholds = commands.add_parser("thresholds", help="how much the diagnosis depends on its thresholds")
-    thresholds.add_argument("--json", type=Path, metavar="FILE", required=True, help="what `diagnosis --json` wrote")
-
-
 def parser() -> argparse.ArgumentParser:
     """The parser; what it returns names the command and the arguments of its `main`."""
     top = argparse.ArgumentParser(prog="python -m autofix.benchmarks", description="Benchmarks of autofix.")
@@ -72,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         "--program", action="append", dest="programs", default=[], help="run this one only; may be repeated"
     )
 
-    _add_fault_commands(commands)
+    thresholds = commands.add_parser("thresholds", help="how much the diagnosis depends on its thresholds")
+    thresholds.add_argument("folder", type=Path, metavar="DIR", help="what `autofix bench --out DIR` wrote")
 
     overhead = commands.add_parser("overhead", help="what the watch costs a healthy run")
     overhead.add_argument("--pairs", type=_count, default=14, help="pairs of each healthy run (default: 14)")

@@ -15,17 +15,27 @@ import click
 
 from autofix.benchmarks import lines, measures
 from autofix.benchmarks.faults.judging import number
+from autofix.benchmarks.scenarios import SUITES
 from autofix.cli.quiet import quiet_import
 from autofix.errors import ArgumentError
 
 LOGGER = logging.getLogger("autofix.bench")
 """Progress; results go to stdout."""
 
-SEEDS = {"quick": 1, "full": 3}
+SEEDS = {"quick": 1, "full": 3, "planted": 10, "healthy": 40, "unlearnable": 20}
+"""Of the suites; the last two come to 200 runs each."""
 
 CHEAP_ARMS = ("nothing", "again", "autofix", "hand", "sklearn")
 
-DEFAULT_ARMS = {"quick": CHEAP_ARMS, "full": tuple(measures.TITLES)}
+DEFAULT_ARMS = {
+    "quick": CHEAP_ARMS,
+    "full": tuple(measures.TITLES),
+    "planted": ("nothing", "autofix", "hand"),
+    "healthy": ("nothing", "autofix"),
+    "unlearnable": ("nothing", "autofix"),
+}
+
+_SEEDS_TOLD = ", ".join(f"{count} with {suite}" for suite, count in SEEDS.items())
 
 DEFAULT_OUT = Path("build/bench")
 
@@ -55,17 +65,17 @@ def names_of(context: click.Context, parameter: click.Parameter, values: Sequenc
 @click.command(epilog="See docs/benchmark.md for what is measured, and for how to add scenarios of your own.")
 @click.option(
     "--suite",
-    type=click.Choice(["quick", "full"]),
+    type=click.Choice(SUITES),
     default="quick",
     show_default=True,
-    help="Every fault once in ten minutes, or everything overnight.",
+    help="Every fault once in ten minutes, everything overnight, or a kind of program over many seeds.",
 )
 @click.option(
     "--arms",
     multiple=True,
     callback=names_of,
     metavar="NAME[,NAME]",
-    help=f"Of {', '.join(measures.TITLES)}; all with the full suite, the quick ones with the quick suite.",
+    help=f"Of {', '.join(measures.TITLES)}; all with the full suite, those that take seconds with the others.",
 )
 @click.option(
     "--scenario",
@@ -75,7 +85,7 @@ def names_of(context: click.Context, parameter: click.Parameter, values: Sequenc
     metavar="NAME[,NAME]",
     help="In place of a suite; 'dead_units/*' stands for all that begin so.",
 )
-@click.option("--seeds", type=click.IntRange(1), help="How many seeds; 1 with the quick suite, 3 with the full one.")
+@click.option("--seeds", type=click.IntRange(1), help=f"How many seeds; {_SEEDS_TOLD}.")
 @click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
 @click.option(
     "-j", "--jobs", "workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at a time."
@@ -149,7 +159,7 @@ def bench(
         _keep_command(out / COMMANDS)
         _run(tasks, path, workers)
     out = summarised or out
-    records = [record for path in sorted(out.glob("*.jsonl")) for record in lines.read(path)]
+    records = lines.read_all(out)
     if not records:
         raise ArgumentError(
             f"There is nothing to summarise. Expected records in a folder. Received: {out}. Run `autofix bench` first."

@@ -146,7 +146,11 @@ class Planted:
         marks = [] if self.strength is None else [f"strength={self.strength:g}"]
         marks += [f"noise={self.difficulty:g}"] if self.difficulty else []
         is_first = self.base == _first_base(self.fault)
-        in_quick = not marks and QUICK.get(self.fault) == self.base
+        suites = {"full"}
+        if not marks and self.base in BY_FAULT[self.fault].bases:
+            suites.add("planted")
+        if not marks and QUICK.get(self.fault) == self.base:
+            suites.add("quick")
         return Scenario(
             name="/".join([self.fault, self.base, *marks]),
             family=FAMILIES[self.base],
@@ -157,7 +161,7 @@ class Planted:
             fixes=right_fixes(self.fault),
             strength=self.strength,
             difficulty=self.difficulty,
-            suites=frozenset({"quick", "full"} if in_quick else {"full"}),
+            suites=frozenset(suites),
             is_searched=not marks and is_first,
             fixed_as="" if BY_FAULT[self.fault].is_undone else f"{self.base}/noise={self.difficulty:g}",
         )
@@ -189,17 +193,21 @@ def planted() -> Iterator[Scenario]:
         yield Planted(fault.name, fault.bases[0], difficulty=NOISE).scenario()
 
 
-def _control(verdict: str, name: str, family: str, draw: Any, difficulty: float = 0.0) -> Scenario:
-    suites = frozenset({"quick", "full"} if name in QUICK_CONTROLS else {"full"})
-    return Scenario(f"{verdict}/{name}", family, verdict, draw, difficulty=difficulty, suites=suites)
+def _control(verdict: str, name: str, draw: Any, difficulty: float = 0.0) -> Scenario:
+    """A program with nothing to repair. Those that are not the programs of faults are a suite of their own."""
+    suites = {"full"} if name.split("/")[0] in FAMILIES else {"full", verdict}
+    if name in QUICK_CONTROLS:
+        suites.add("quick")
+    family = FAMILIES.get(name.split("/")[0], "controls")
+    return Scenario(f"{verdict}/{name}", family, verdict, draw, difficulty=difficulty, suites=frozenset(suites))
 
 
 def controls() -> Iterator[Scenario]:
     """Programs with nothing to repair: healthy ones, also under noise, and those with nothing to learn."""
     for base in (*BASES, *FURTHER_BASES):
-        yield _control("healthy", base.name, FAMILIES[base.name], base.draw)
-        yield _control("healthy", f"{base.name}/noise={NOISE:g}", FAMILIES[base.name], harder(base, NOISE).draw, NOISE)
+        yield _control("healthy", base.name, base.draw)
+        yield _control("healthy", f"{base.name}/noise={NOISE:g}", harder(base, NOISE).draw, NOISE)
     for base in healthy.PROGRAMS:
-        yield _control("healthy", base.name, "controls", base.draw)
+        yield _control("healthy", base.name, base.draw)
     for one in unlearnable.PROGRAMS:
-        yield _control("unlearnable", one.base.name, "controls", one.draw)
+        yield _control("unlearnable", one.base.name, one.draw)

@@ -54,6 +54,11 @@ def read(path: Path | None) -> list[Record]:
     return records
 
 
+def read_all(folder: Path) -> list[Record]:
+    """The records of a folder, those of all shards together."""
+    return [record for path in sorted(folder.glob("*.jsonl")) for record in read(path)]
+
+
 def finished(path: Path | None) -> list[Record]:
     """The records in a file but for those of runs that failed, which are run again."""
     return [record for record in read(path) if not record.get("error")]
@@ -197,20 +202,3 @@ def run(
         groups.clear()
         for thread in threads:
             thread.end()
-
-
-def collect(
-    tasks: Sequence[Task],
-    path: Path | None,
-    warm_up: Callable[[], None] | None = None,
-    show: Callable[[Record], None] = lambda record: None,
-    workers: int = 1,
-) -> list[Record]:
-    """The records of all tasks: those in the file, and those that are run now, which are shown as they come."""
-    wanted = {(names := tuple(task.key), _values(names, task.key)) for task in tasks}
-    forms = {names for names, _ in wanted}
-    kept = [record for record in finished(path) if any((names, _values(names, record)) in wanted for names in forms)]
-    for record in run(tasks, path, warm_up, workers=workers):
-        kept.append(record)
-        show(record)
-    return kept

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from autofix.benchmarks import summary
 from autofix.benchmarks.faults import judging
 from autofix.benchmarks.faults.judging import Record, number
@@ -22,7 +24,22 @@ LEAST_SKILL = -1.0
 """How far below 0 a useless network lies says nothing, and where it diverged there is no number for it."""
 
 FLOOR_REPAIRED, FLOOR_REPAIRED_LOWER = 0.95, 0.93
+FLOOR_FOUND, FLOOR_FIRST, FLOOR_THREE, FLOOR_RIGHT = 0.98, 0.85, 0.97, 0.85
+"""Shares of the broken runs: collapse found, true cause first, among the first three, smallest fix right."""
+
 MOST_FALSE_REPAIRS = 0.02
+MOST_TRIALS = 0.5
+"""Trials of the order by evidence over those of another, in total."""
+
+FLOOR_S = 5.0
+"""Seconds that reference learners and the compilation of a few trials may take whatever the program costs; beyond
+them, looking for what is not there must not take longer than the training itself."""
+
+MOST_TIME_BEYOND = 1.0
+"""The rest of that time over `model.fit`'s, at the median and at `HIGH_SHARE`."""
+
+HIGH_SHARE = 0.95
+
 MOST_TIME = 1.5
 """Wall time over that of the hand-made fix's own `model.fit`, at the median."""
 
@@ -44,6 +61,9 @@ TITLES = {
 """The arms, in the order of tables and pictures."""
 
 SEARCHES = ("random_search", "hyperband")
+
+ORDERS = ("ladder", "random")
+"""The arms of autofix that try strategies in another order than that of the evidence."""
 
 Run = tuple[str, int]
 """A scenario and a seed."""
@@ -239,6 +259,7 @@ class ArmFigures:
         never_worse: Than plain `model.fit`, of all runs.
         false_interventions: Of the healthy programs.
         false_repairs: Of those with nothing to learn.
+        found: Of the broken programs that count, those that are called anything but healthy.
         first: A true cause is ranked first; of a pair, one of either, with both among the first four.
         three: A true cause is among the first three; of a pair, as `first`.
         right: The fix undoes exactly what is wrong.
@@ -257,6 +278,7 @@ class ArmFigures:
     never_worse: Share
     false_interventions: Share
     false_repairs: Share
+    found: Share
     first: Share
     three: Share
     right: Share
@@ -269,15 +291,16 @@ class ArmFigures:
     not_run: str = ""
 
 
+def judge(record: Record) -> judging.Judged:
+    """Judges one run of `Results.on_broken` of an arm that gives verdicts."""
+    return judging.judge(record, record["causes"], [frozenset(fix) for fix in record["fixes"]])
+
+
 def figures_of(results: Results, arm: str) -> ArmFigures:
     """All measures of one arm."""
     broken = list(results.on_broken(arm).values())
     ran = [record for record in broken if not record["error"]]
-    judged = [
-        judging.judge(record, record["causes"], [frozenset(fix) for fix in record["fixes"]])
-        for record in broken
-        if record["error"] or "findings" in record
-    ]
+    judged = [judge(record) for record in broken if record["error"] or "findings" in record]
     gives_verdicts = any("verdict" in record for record in results.of_arm(arm).values())
     healthy = results.of_arm(arm, ("healthy",)).values() if gives_verdicts else ()
     unlearnable = results.of_arm(arm, ("unlearnable",)).values() if gives_verdicts else ()
@@ -290,6 +313,7 @@ def figures_of(results: Results, arm: str) -> ArmFigures:
         never_worse=share(not is_worse(record) for record in every),
         false_interventions=share(is_intervention(record) for record in healthy),
         false_repairs=share(not record["error"] and record["verdict"] == "repaired" for record in unlearnable),
+        found=share(one.found for one in judged if gives_verdicts),
         first=share(one.first for one in judged if gives_verdicts),
         three=share(one.three for one in judged if gives_verdicts),
         right=share(one.right for one in judged if gives_verdicts),
@@ -327,6 +351,30 @@ def speedups(results: Results, search: str, arm: str = "autofix") -> list[float]
     return [seconds_to_repair(others[run]) / own[run]["seconds"] for run in own if run in others]
 
 
+def trial_ratio(results: Results, other: str, arm: str = "autofix") -> float:
+    """Trials of an arm over those of another, over the broken runs that both ran on; NaN where there are none.
+
+    Args:
+        results: The records.
+        other: Name of the other arm.
+        arm: Name of the arm.
+    """
+    mine, theirs = results.on_broken(arm), results.on_broken(other)
+    both = [run for run in mine if run in theirs and not mine[run]["error"] and not theirs[run]["error"]]
+    total = sum(theirs[run]["n_trials"] for run in both)
+    return sum(mine[run]["n_trials"] for run in both) / total if total else math.nan
+
+
+def time_beyond_floor(results: Results, arm: str = "autofix") -> list[float]:
+    """Of the unlearnable programs: wall time less `FLOOR_S` over that of `model.fit`; 0 where it stays within that."""
+    plain = results.of_arm("nothing", ("unlearnable",))
+    return [
+        max(0.0, record["seconds"] - FLOOR_S) / plain[run]["seconds"]
+        for run, record in results.of_arm(arm, ("unlearnable",)).items()
+        if run in plain and not record["error"] and not plain[run]["error"]
+    ]
+
+
 def losses(results: Results, arm: str = "autofix") -> list[Record]:
     """The runs that an arm does not get right, each with `why` in a few words."""
     found = []
@@ -354,14 +402,33 @@ def _why_not(record: Record) -> str:
 def checks(results: Results) -> list[summary.Check]:
     """What is asked of autofix, beside what was measured."""
     own = figures_of(results, "autofix")
+    return [*_broken_checks(own), *_control_checks(own, results), *_comparisons(results)]
+
+
+def _broken_checks(own: ArmFigures) -> list[summary.Check]:
+    """On the broken programs: is the collapse found, named and repaired, and in what time?"""
+    if not own.repaired.n:
+        return []
+    reached = own.repaired.value >= FLOOR_REPAIRED and own.repaired.lower >= FLOOR_REPAIRED_LOWER
+    floor = f"at least {FLOOR_REPAIRED:.0%}, lower bound {FLOOR_REPAIRED_LOWER:.0%}"
+    shares = (
+        ("collapse found", own.found, FLOOR_FOUND),
+        ("true cause first", own.first, FLOOR_FIRST),
+        ("true cause among the first three", own.three, FLOOR_THREE),
+        ("the smallest fix undoes what is wrong", own.right, FLOOR_RIGHT),
+    )
+    time = own.over_hand
+    title = "wall time over the hand-made fix's"
+    return [
+        summary.Check("repaired", floor, str(own.repaired), reached),
+        *(summary.Check(name, f"at least {least:.0%}", str(one), one.value >= least) for name, one, least in shares),
+        summary.Check(title, f"median at most {MOST_TIME}", str(time), time.median <= MOST_TIME),
+    ]
+
+
+def _control_checks(own: ArmFigures, results: Results) -> list[summary.Check]:
+    """Is nothing made worse, nothing healthy touched, and nothing found where there is nothing?"""
     found = []
-    if own.repaired.n:
-        reached = own.repaired.value >= FLOOR_REPAIRED and own.repaired.lower >= FLOOR_REPAIRED_LOWER
-        floor = f"at least {FLOOR_REPAIRED:.0%}, lower bound {FLOOR_REPAIRED_LOWER:.0%}"
-        found.append(summary.Check("repaired", floor, str(own.repaired), reached))
-        time = own.over_hand
-        title = "wall time over the hand-made fix's"
-        found.append(summary.Check(title, f"median at most {MOST_TIME}", str(time), time.median <= MOST_TIME))
     if own.never_worse.n:
         n = own.never_worse.n
         found.append(summary.count_check("never worse than model.fit", own.never_worse.held, n, least=n))
@@ -372,11 +439,26 @@ def checks(results: Results) -> list[summary.Check]:
         n = own.false_repairs.n
         most = summary.at_most(MOST_FALSE_REPAIRS, n)
         found.append(summary.count_check("false repairs", own.false_repairs.held, n, most=most))
+    if ratios := time_beyond_floor(results):
+        for name, at in (("median", 0.5), (f"{HIGH_SHARE:.0%} quantile", HIGH_SHARE)):
+            value = float(np.quantile(ratios, at))
+            title = f"unlearnable: time beyond {FLOOR_S:.0f} s over model.fit's, {name}"
+            held = value <= MOST_TIME_BEYOND
+            found.append(summary.Check(title, f"at most {MOST_TIME_BEYOND:g}", f"{value:.2f}", held))
+    return found
+
+
+def _comparisons(results: Results) -> list[summary.Check]:
+    """Fewer trials than in other orders, and less time than searches that know nothing of causes."""
+    found = []
+    for order in ORDERS:
+        if not math.isnan(ratio := trial_ratio(results, order)):
+            title = f"trials over those of {TITLES[order]}"
+            found.append(summary.Check(title, f"at most {MOST_TRIALS:g}", f"{ratio:.2f}", ratio <= MOST_TRIALS))
     for search in SEARCHES:
         if ratios := speedups(results, search):
             faster = summary.quartiles(ratios).median
             title = f"time to a repair, {TITLES[search]} over autofix"
-            found.append(
-                summary.Check(title, f"median at least {LEAST_SPEEDUP:g}", f"{faster:.3g}", faster >= LEAST_SPEEDUP)
-            )
+            floor = f"median at least {LEAST_SPEEDUP:g}"
+            found.append(summary.Check(title, floor, f"{faster:.3g}", faster >= LEAST_SPEEDUP))
     return found

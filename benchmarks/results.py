@@ -32,6 +32,7 @@ FIGURES: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
 VERDICTS: tuple[tuple[str, Callable[[ArmFigures], Share | Middle]], ...] = (
     ("false interventions", lambda one: one.false_interventions),
     ("false repairs", lambda one: one.false_repairs),
+    ("collapse found", lambda one: one.found),
     ("cause first", lambda one: one.first),
     ("among three", lambda one: one.three),
     ("smallest fix right", lambda one: one.right),
@@ -88,6 +89,48 @@ def group_rows(results: Results, field: str) -> list[Row]:
         (name, *(str(shares[arm]) if arm in shares else "-" for arm in results.arms))
         for name, shares in measures.groups(results, field).items()
     ]
+
+
+CAUSE_COLUMNS = (
+    *("cause", "runs", "fail", "found", "first", "among three", "repaired", "smallest fix right", "trials"),
+    *("time / broken", "time / by hand", "verdicts"),
+)
+
+
+def cause_rows(results: Results) -> list[Row]:
+    """For each cause, and in total, what autofix makes of the programs that have it."""
+    broken = results.on_broken("autofix")
+    by_cause: dict[str, list[Record]] = {}
+    for record in broken.values():
+        by_cause.setdefault(record["cause"], []).append(record)
+    n_runs = Counter(record["cause"] for record in results.of_arm("autofix", ("repaired",)).values())
+    rows = [_cause_row(cause, n_runs[cause], by_cause.get(cause, [])) for cause in sorted(n_runs)]
+    return [*rows, _cause_row("in total", n_runs.total(), list(broken.values()))] if broken else []
+
+
+def _cause_row(name: str, n_runs: int, broken: Sequence[Record]) -> Row:
+    judged = [measures.judge(record) for record in broken]
+    ran = [record for record in broken if not record["error"]]
+    shares = [
+        f"{sum(flags)} of {len(flags)}"
+        for flags in (
+            [one.found for one in judged],
+            [one.first for one in judged],
+            [one.three for one in judged],
+            [measures.is_repaired(record) for record in broken],
+            [one.right for one in judged],
+        )
+    ]
+    medians = [
+        measures.shown(summary.quartiles(values).median)
+        for values in (
+            [record["n_trials"] for record in ran],
+            [record["seconds"] / record["plain_seconds"] for record in ran],
+            [record["seconds"] / record["healthy_seconds"] for record in ran],
+        )
+    ]
+    verdicts = summary.counted(record.get("verdict", "error") for record in broken)
+    return name, str(n_runs), str(len(broken)), *shares, *medians, verdicts
 
 
 def speed_rows(results: Results) -> list[Row]:
@@ -195,10 +238,16 @@ def page(results: Results, drawn: Sequence[tuple[str, str]], commands: str) -> s
     text += ["## Where autofix loses", "", *loss_lines(results), ""]
     for title, path in drawn:
         text += [f"![{title}]({path})", ""]
+    if rows := cause_rows(results):
+        text += ["## autofix, by cause", "", CAUSES, "", *_markdown(CAUSE_COLUMNS, rows)]
     text += ["## Repaired, by cause", "", *_markdown(("cause", *titles), group_rows(results, "cause"))]
     text += ["## Repaired, by kind of data", "", *_markdown(("data", *titles), group_rows(results, "family"))]
     return "\n".join(text)
 
+
+CAUSES = """\
+Of the **runs** with a planted cause, those **fail** whose program falls far short under plain `model.fit`; the others
+are not counted. Causes of pairs are joined by a plus. Medians of trials and times."""
 
 SPEED = """\
 The same runs in both arms. A search is given the benefit that it stops the moment its best model, chosen by its own

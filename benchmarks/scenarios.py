@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "autofix.scenarios"
 
-SUITES = ("quick", "full")
+SUITES = ("quick", "full", "planted", "healthy", "unlearnable")
 
 VERDICTS = ("repaired", "healthy", "unlearnable")
 

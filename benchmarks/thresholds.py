@@ -1,6 +1,6 @@
 """How much the diagnosis depends on its thresholds: each is moved by a quarter, both ways.
 
-Nothing is trained: the evidence of every run of `diagnosis --json` is ranked anew.
+Nothing is trained: the evidence of the runs of `autofix bench` is ranked anew.
 """
 
 import dataclasses
@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autofix import causes
-from autofix.benchmarks import lines, summary
-from autofix.benchmarks.faults import judging, scores
-from autofix.benchmarks.faults.catalogue import true_causes
+from autofix.benchmarks import lines, measures, summary
+from autofix.benchmarks.faults import judging
 from autofix.evidence import Evidence
 
 FACTORS = (0.75, 1.25)
@@ -22,6 +21,9 @@ LARGEST_CHANGE = 0.05
 """A share of right answers that hangs on one threshold by more than this is tuned to it."""
 
 Rank = Callable[[Evidence, Any], Sequence[Any]]
+
+Causes = Sequence[Sequence[str]]
+"""For each planted fault, the causes any of which is a right answer."""
 
 
 class Moved(NamedTuple):
@@ -61,16 +63,16 @@ def moved_thresholds(thresholds: Any) -> list[tuple[str, float, Any]]:
     return moved
 
 
-def with_evidence(records: Sequence[dict[str, Any]]) -> list[tuple[tuple[tuple[str, ...], ...], Evidence]]:
+def with_evidence(results: measures.Results) -> list[tuple[Causes, Evidence]]:
     """True causes and evidence of each run by evidence that kept it and whose program is broken."""
     return [
-        (true_causes(record["fault"]), Evidence.from_dict(evidence))
-        for record in scores.counted(records)
-        if record["order"] == "evidence" and not record["error"] and (evidence := loads(record["evidence"]))
+        (record["causes"], Evidence.from_dict(evidence))
+        for record in results.on_broken("autofix").values()
+        if not record["error"] and (evidence := loads(record.get("evidence", "null")))
     ]
 
 
-def replay(runs: Sequence[tuple[Any, Evidence]], thresholds: Any, rank: Rank) -> tuple[float, float]:
+def replay(runs: Sequence[tuple[Causes, Evidence]], thresholds: Any, rank: Rank) -> tuple[float, float]:
     """The shares of runs whose true cause is first, and among the first three."""
     judged = [
         judging.ranks(causes, [finding.cause for finding in rank(evidence, thresholds)]) for causes, evidence in runs
@@ -79,7 +81,7 @@ def replay(runs: Sequence[tuple[Any, Evidence]], thresholds: Any, rank: Rank) ->
     return sum(first for first, _ in judged) / n, sum(three for _, three in judged) / n
 
 
-def sweep(runs: Sequence[tuple[Any, Evidence]], thresholds: Any, rank: Rank) -> list[Moved]:
+def sweep(runs: Sequence[tuple[Causes, Evidence]], thresholds: Any, rank: Rank) -> list[Moved]:
     """The shares with each threshold moved; the first entry has all as they are."""
     return [Moved(name, factor, *replay(runs, moved, rank)) for name, factor, moved in moved_thresholds(thresholds)]
 
@@ -91,18 +93,19 @@ def largest_change(moved: Sequence[Moved]) -> float:
     return max(changes, default=0.0)
 
 
-def main(json: Path) -> int:
+def main(folder: Path) -> int:
     """Ranks the evidence of every run anew with each threshold moved, and prints the shares of right answers.
 
     Args:
-        json: What `diagnosis --json` wrote.
+        folder: What `autofix bench --out` wrote.
 
     Returns:
-        The exit code: 1 when a threshold matters too much, 2 when the file holds no evidence.
+        The exit code: 1 when a threshold matters too much, 2 when the folder holds no evidence.
     """
-    runs = with_evidence([record for record in lines.read(json) if record.get("kind") == "diagnosis"])
+    runs = with_evidence(measures.Results.of(lines.read_all(folder)))
     if not runs:
-        summary.console.print(f"No evidence. Expected a file of `diagnosis --json`. Received: {json}", soft_wrap=True)
+        wanted = "Expected a folder of `autofix bench --suite planted --out DIR`"
+        summary.console.print(f"No evidence. {wanted}. Received: {folder}", soft_wrap=True)
         return 2
     moved = sweep(runs, causes.Thresholds(), causes.rank)
     rows = [(one.field or "as they are", f"{one.factor:.2f}", f"{one.first:.3f}", f"{one.three:.3f}") for one in moved]

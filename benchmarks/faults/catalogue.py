@@ -86,8 +86,3 @@ def cases(
         for base in fault.bases
         if (not faults or fault.name in faults) and (not bases or base in bases)
     ]
-
-
-def unknown_names(faults: Sequence[str], bases: Sequence[str]) -> list[str]:
-    """Those of the names that are neither a fault, a pair nor a program."""
-    return sorted((set(faults) - set(BY_FAULT)) | (set(bases) - set(BY_NAME)))

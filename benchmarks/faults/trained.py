@@ -1,10 +1,8 @@
-"""One training of a program, timed and judged on fresh rows; and what a worker process does with a case."""
+"""One training of a program, timed and judged on fresh rows."""
 
 import contextlib
 import dataclasses
-import functools
 import json
-import traceback
 import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -15,8 +13,7 @@ import numpy as np
 import autofix
 from autofix.benchmarks import summary
 from autofix.benchmarks.faults import skill
-from autofix.benchmarks.faults.bases import BASES, BY_NAME
-from autofix.benchmarks.faults.catalogue import BY_FAULT, Case
+from autofix.benchmarks.faults.bases import BASES
 from autofix.benchmarks.usage import Usage
 
 
@@ -138,66 +135,6 @@ def from_starts(program: Trainable) -> Trained:
     starts = [program.seed + FAR * number for number in range(HEALTHY_STARTS)]
     runs = [train(program.with_seed(start)) for start in starts]
     return sorted(runs, key=lambda run: run.skill)[len(runs) // 2]
-
-
-@functools.cache
-def _healthy_skill(base: str, seed: int, fault: str) -> float:
-    return from_starts(Case(fault, base, seed).healthy()).skill
-
-
-def healthy_skill(case: Case) -> float:
-    """The skill of the healthy program of a case; where faults share it, it is trained once a process."""
-    if getattr(BY_FAULT[case.fault], "undo", None):
-        return _healthy_skill(case.base, case.seed, case.fault)
-    return _healthy_skill(case.base, case.seed, next(iter(BY_FAULT)))
-
-
-def check_base(base: str, seed: int) -> dict[str, Any]:
-    """Plain `model.fit` on a healthy program, as a record of JSON values."""
-    done = train(BY_NAME[base].draw(seed))
-    figures = {"skill": done.skill, "skill_lower": done.skill_lower, "plain_seconds": done.seconds}
-    safe: dict[str, Any] = summary.json_safe({"kind": "base", "base": base, "seed": seed, "error": "", **figures})
-    return safe
-
-
-def check_case(case: Case) -> dict[str, Any]:
-    """Plain `model.fit` on the healthy and on the broken program, as a record of JSON values."""
-    program = case.broken()
-    record = {"kind": "check", **case._asdict(), "planted": program.planted, "healthy_skill": healthy_skill(case)}
-    try:
-        broken = train(program)
-    except Exception as error:  # noqa: BLE001 - what Keras refuses to train is no collapse; the table shows it
-        return summary.json_safe({**record, "error": repr(error)})
-    return summary.json_safe({**record, "plain_skill": broken.skill, "plain_seconds": broken.seconds, "error": ""})
-
-
-def diagnose_case(case: Case, order: str) -> dict[str, Any]:
-    """`model.fit` and `autofix.fit` on the broken program, as a record of JSON values.
-
-    Args:
-        case: What to plant, into which program, from which seed.
-        order: Of the strategies.
-    """
-    program = case.broken()
-    record: dict[str, Any] = {"kind": "diagnosis", **case._asdict(), "order": order, "planted": program.planted}
-    try:
-        healthy = healthy_skill(case)
-        plain, fixed = train(program), train(program, order)
-    except Exception:  # noqa: BLE001 - one run that fails is a result; it must not end the others
-        return summary.json_safe({**record, "error": traceback.format_exc(limit=-6)})
-    return summary.json_safe({**record, "error": "", "healthy_skill": healthy, **_figures(plain, fixed)})
-
-
-def _figures(plain: Trained, fixed: Trained) -> dict[str, Any]:
-    assert fixed.report is not None
-    return {
-        "plain_skill": plain.skill,
-        "plain_seconds": plain.seconds,
-        "skill": fixed.skill,
-        "skill_lower": fixed.skill_lower,
-        "seconds": fixed.seconds,
-        **report_figures(fixed.report),
-    }
 
 
 def report_figures(report: autofix.Report) -> dict[str, Any]:

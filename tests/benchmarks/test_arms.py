@@ -121,6 +121,21 @@ def test_plain_arms_are_compared_with_the_plain_training(tiny):
     json.dumps(nothing, allow_nan=False)
 
 
+def test_a_fix_by_hand_that_scenarios_share_is_judged_once_and_timed_each_time(tiny, monkeypatch):
+    monkeypatch.setattr(arms, "_BY_HAND", {})
+    monkeypatch.setattr(
+        arms, "registered", lambda: {one.name: dataclasses.replace(one, fixed_as="line") for one in tiny.values()}
+    )
+    starts = []
+    monkeypatch.setattr(trained, "from_starts", lambda program: starts.append(program) or trained.train(program))
+    first, second = (arms.run(name, "hand", 0, Budget(), 1) for name in tiny)
+    assert len(starts) == 1
+    assert first["skill"] == second["skill"]
+    assert first["seconds"] != second["seconds"]
+    arms.run("tiny", "hand", 1, Budget(), 1)
+    assert len(starts) == 2
+
+
 def test_a_fix_by_hand_is_judged_on_its_own_rows_and_compared_with_none(tiny, monkeypatch):
     monkeypatch.setattr(trained, "HEALTHY_STARTS", 1)
     by_hand = arms.run("tiny", "hand", 0, Budget(), 1)

@@ -62,6 +62,16 @@ def control(expected, **autofix):
     return record(arm="autofix", **{**one, **quiet, **autofix})
 
 
+def plain_control(expected):
+    one = {"scenario": f"{expected}/line", "expected": expected, "cause": expected, "causes": [], "fixes": []}
+    return record(**one, is_identical=True)
+
+
+def ordered(order, n_trials, seed=0):
+    """The run of autofix with the strategies in another order."""
+    return {**broken_run(seed)[2], "arm": order, "n_trials": n_trials}
+
+
 def searched(curve, seed=0, **fields):
     points = [
         {"seconds": s, "trial": n, "skill": skill, "skill_lower": skill - 0.1, "strategies": []}
@@ -174,8 +184,9 @@ def test_requirements_hold_or_are_missed():
     many = [one for seed in range(200) for one in broken_run(seed)]
     good = [*many, *(control("healthy", seed=seed) for seed in range(5)), control("unlearnable")]
     good += [searched([(90.0, 0.9)], seed=seed) for seed in range(3)]
+    good += [plain_control("unlearnable"), *(ordered("ladder", 8, seed) for seed in range(3))]
     assert all(check.passed for check in measures.checks(Results.of(good)))
-    assert len(measures.checks(Results.of(good))) == 6
+    assert len(measures.checks(Results.of(good))) == 13
     for bad in (
         [*many, *(one for seed in range(200, 230) for one in broken_run(seed, skill=0.0))],
         [*many, control("healthy", is_identical=False)],
@@ -183,8 +194,34 @@ def test_requirements_hold_or_are_missed():
         [*many, searched([(3.0, 0.9)])],
         [one for seed in range(200) for one in broken_run(seed, seconds=3.1)],
         [*many, control("healthy", drop=[0.1, 0.1, 0.1])],
+        [one for seed in range(200) for one in broken_run(seed, findings=[["a", 0.9, ""], *REPORTED["findings"]])],
+        [one for seed in range(200) for one in broken_run(seed, strategies=["reshuffle"])],
+        [*many, ordered("random", 7)],
     ):
         assert [check.passed for check in measures.checks(Results.of(bad))].count(False) == 1
+
+
+def test_trials_are_compared_over_runs_of_both_orders():
+    records = [*broken_run(), *broken_run(1, n_trials=50), ordered("ladder", 10)]
+    assert measures.trial_ratio(Results.of(records), "ladder") == pytest.approx(0.4)
+    assert math.isnan(measures.trial_ratio(Results.of(records), "random"))
+
+
+def test_a_search_for_nothing_may_take_five_seconds_and_then_as_long_as_the_training():
+    def beyond(seconds):
+        records = [plain_control("unlearnable"), control("unlearnable", seconds=seconds)]
+        return measures.time_beyond_floor(Results.of(records))
+
+    assert beyond(4.0) == [0.0]
+    assert beyond(8.0) == [1.5]
+
+
+def test_each_cause_has_a_row_and_counts_what_fails_only():
+    lucky = [{**one, "seed": 2, **({"skill": 0.5} if one["arm"] == "nothing" else {})} for one in broken_run()]
+    rows = results.cause_rows(Results.of([*broken_run(), *broken_run(1, skill=0.3), *lucky]))
+    assert [row[0] for row in rows] == ["dead_units", "in total"]
+    assert rows[0][1:] == ("3", "2", "2 of 2", "2 of 2", "2 of 2", "1 of 2", "2 of 2", "4", "1.5", "1.5", "2 repaired")
+    assert all(len(row) == len(results.CAUSE_COLUMNS) for row in rows)
 
 
 def test_groups_have_the_share_of_each_arm():

@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from autofix.benchmarks import builtin, published_scenarios, scenarios
+from autofix.benchmarks import builtin, healthy, published_scenarios, scenarios, unlearnable
+from autofix.benchmarks.bench import SEEDS
 from autofix.benchmarks.faults import catalogue
 from autofix.benchmarks.faults.bases import BY_NAME, FURTHER_BASES
 from autofix.benchmarks.faults.fault import Graded
@@ -173,3 +174,37 @@ def test_what_is_no_scenario_is_named_with_its_entry_point(entry_point, message,
     installed(tmp_path, entry_point)
     with pytest.raises(ArgumentError, match=message):
         scenarios.registered()
+
+
+@pytest.mark.parametrize("program", unlearnable.PROGRAMS, ids=lambda program: program.base.name)
+def test_targets_with_nothing_to_learn_do_not_follow_the_inputs(program):
+    drawn = program.draw(0)
+    assert len(drawn.x) == len(drawn.y)
+    wide = drawn.x_fresh.reshape(len(drawn.x_fresh), -1)[:, :4]
+    if drawn.y_fresh.std() > 0:
+        for column in wide.T:
+            assert abs(np.corrcoef(column, drawn.y_fresh)[0, 1]) < 0.15
+
+
+def test_suites_of_a_kind_hold_what_they_say(registry):
+    planted = [scenario.name for scenario in scenarios.chosen("planted")]
+    assert sorted(planted) == sorted(
+        f"{fault.name}/{base}" for fault in catalogue.BY_FAULT.values() for base in fault.bases
+    )
+    for kind, programs in (("healthy", healthy.PROGRAMS), ("unlearnable", unlearnable.PROGRAMS)):
+        suite = scenarios.chosen(kind)
+        assert {scenario.verdict for scenario in suite} == {kind}
+        assert len(suite) == len(programs)
+        assert len(suite) * SEEDS[kind] == 200
+
+
+def test_a_shared_fix_by_hand_is_one_program():
+    shared = {}
+    for scenario in BUILT_IN:
+        if scenario.fixed_as:
+            shared.setdefault(scenario.fixed_as, []).append(scenario.fix(1))
+    assert len(shared) > 10
+    for first, *others in shared.values():
+        for other in others:
+            for name in (field.name for field in dataclasses.fields(first) if field.name != "base"):
+                np.testing.assert_equal(getattr(other, name), getattr(first, name))
