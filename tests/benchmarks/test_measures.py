@@ -201,6 +201,17 @@ def test_requirements_hold_or_are_missed():
         assert [check.passed for check in measures.checks(Results.of(bad))].count(False) == 1
 
 
+def test_a_search_needs_as_long_as_on_the_last_program_that_makes_its_share_the_same():
+    # Autofix repairs three of four in 3 s each; the search the same number after 6, 9 and 45 s, and one never.
+    records = [one for seed in range(4) for one in broken_run(seed, **({"skill": 0.0} if seed == 3 else {}))]
+    found = [searched([(seconds, 0.9)], seed=seed) for seed, seconds in enumerate((45.0, 6.0, 9.0))]
+    found.append(searched([(5.0, 0.2)], seed=3))
+    assert measures.matched_speedup(Results.of([*records, *found]), "random_search") == 15.0
+    fewer = [*records, *found[1:], searched([(5.0, 0.2)])]
+    assert measures.matched_speedup(Results.of(fewer), "random_search") == math.inf
+    assert math.isnan(measures.matched_speedup(Results.of(records), "random_search"))
+
+
 def test_trials_are_compared_over_runs_of_both_orders():
     records = [*broken_run(), *broken_run(1, n_trials=50), ordered("ladder", 10)]
     assert measures.trial_ratio(Results.of(records), "ladder") == pytest.approx(0.4)
