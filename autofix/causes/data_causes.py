@@ -135,10 +135,10 @@ def imbalanced_labels(evidence: Evidence, t: Thresholds) -> Finding | None:
         if target.kind not in ("binary", "multiclass") or len(target.class_shares) < 2:
             continue
         label, share = max(target.class_shares, key=lambda pair: pair[1])
-        if share > t.majority_share:
+        if share > 1.0 - t.minority_share:
             return Finding(
                 "imbalanced_labels",
-                between(share, t.majority_share, 0.5, 0.8),
+                between(share, 1.0 - t.minority_share, 0.5, 0.8),
                 f"{share:.1%} of the rows are of class {label}, so that always predicting it costs little.",
             )
     return None

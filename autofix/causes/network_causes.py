@@ -237,11 +237,11 @@ def _dropout(evidence: Evidence, t: Thresholds) -> Finding | None:
         if isinstance(layer.argument(name), int | float)
     ]
     rate, layer, _ = max(rates, key=lambda one: one[0], default=(0.0, None, ""))
-    if layer is not None and rate >= t.heavy_dropout:
+    if layer is not None and 1.0 - rate <= t.kept_share:
         kept = max(1.0 - rate, 1e-6)
         return Finding(
             "excessive_regularization",
-            by_decades((1.0 - t.heavy_dropout) / kept, 0.57, 0.28),
+            by_decades(t.kept_share / kept, 0.57, 0.28),
             f"{layer.name!r} drops {rate:.0%} of its inputs at random in each step.",
         )
     noises = [one for one in evidence.model.layers if isinstance(one.argument("stddev"), int | float)]

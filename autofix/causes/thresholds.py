@@ -50,7 +50,7 @@ class Thresholds:
         order_drift: From here on the row number predicts the target: as `STRONG_DRIFT` of the evidence.
         category_gain: Share of the variance that codes explain beyond anything smooth; of 300 random rows none of 100
             had 0.05.
-        majority_share: From here on always predicting the largest class costs little.
+        minority_share: With all classes but the largest below this share, always predicting that one costs little.
         min_rows: With fewer rows no skill can be proven: two in each of five folds.
         no_skill: A reference learner whose lower bound is below has found nothing.
         chance: A permutation test above this shows no dependence.
@@ -68,7 +68,7 @@ class Thresholds:
         large_kernel: Initial weights this large grow it fivefold, which saturates bounded activations.
         equal_share: From this share on equal units make a layer narrower than it looks.
         heavy_penalty: A penalty this many times the loss of the data outweighs it.
-        heavy_dropout: Rate from which dropout keeps less than a fifth; 0.5 is usual (Srivastava et al. 2014).
+        kept_share: Dropout that keeps at most this share is heavy; half is usual (Srivastava et al. 2014).
         heavy_noise: Deviation of added noise from which it drowns standardised values.
     """
 
@@ -97,7 +97,7 @@ class Thresholds:
     bottleneck_units: float = 2.0
     order_drift: float = STRONG_DRIFT
     category_gain: float = 0.1
-    majority_share: float = 0.9
+    minority_share: float = 0.1
     min_rows: float = 10.0
     no_skill: float = 0.02
     chance: float = 0.05
@@ -111,7 +111,7 @@ class Thresholds:
     large_kernel: float = 5.0
     equal_share: float = 0.5
     heavy_penalty: float = 1.0
-    heavy_dropout: float = 0.8
+    kept_share: float = 0.2
     heavy_noise: float = 5.0
 
 

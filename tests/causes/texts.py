@@ -107,7 +107,7 @@ TEXTS = {
     ),
     "imbalanced_labels": Text(
         "The accuracy is high from the first epoch on, and every row is given the common class.",
-        f"The share of the largest class, from {T.majority_share:.0%} on.",
+        f"The share of the largest class, from {1.0 - T.minority_share:.0%} on.",
         "Train longer first: probabilities of a rare class are small and may rank rows well. Then `class_weight`.",
     ),
     "symmetric_initialization": Text(
