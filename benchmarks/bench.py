@@ -83,7 +83,10 @@ def names_of(context: click.Context, parameter: click.Parameter, values: Sequenc
     multiple=True,
     callback=names_of,
     metavar="NAME[,NAME]",
-    help="In place of a suite; 'dead_units/*' stands for all that begin so.",
+    help="In place of a suite; 'dead_units/*' stands for all that begin so, '*/images' for all that end so.",
+)
+@click.option(
+    "--in-turns", is_flag=True, help="A seed draws one scenario only of each cause and kind of data, in turns."
 )
 @click.option("--seeds", type=click.IntRange(1), help=f"How many seeds; {_SEEDS_TOLD}.")
 @click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
@@ -122,6 +125,7 @@ def bench(
     suite: str,
     arms: tuple[str, ...],
     names: tuple[str, ...],
+    in_turns: bool,
     seeds: int | None,
     first_seed: int,
     workers: int,
@@ -149,6 +153,7 @@ def bench(
             n_trials=trials,
             workers=workers,
             shard=shard,
+            in_turns=in_turns,
         )
         if only_list:
             for scenario in scenarios:

@@ -39,6 +39,7 @@ def tasks(
     n_trials: int,
     workers: int,
     shard: tuple[int, int] = (1, 1),
+    in_turns: bool = False,
 ) -> list[lines.Task]:
     """Every arm on every scenario from every seed, seed by seed, so that what has run first covers all of them.
 
@@ -51,11 +52,14 @@ def tasks(
         n_trials: Of the searches of others.
         workers: Processes at a time, for the records.
         shard: Which part, from 1, of how many.
+        in_turns: Whether each seed draws only one of the scenarios with the same cause and kind of data.
     """
     part, whole = shard
     # Neighbours share a process, and with it what a fix by hand that they have in common is worth.
     ordered = sorted(scenarios, key=lambda scenario: scenario.fixed_as)
-    drawn = [(scenario, seed) for seed in seeds for scenario in ordered]
+    drawn = [
+        (scenario, seed) for seed in seeds for scenario in (registry.in_turns(ordered, seed) if in_turns else ordered)
+    ]
     budget = Budget(n_trials)
     return [
         lines.Task(

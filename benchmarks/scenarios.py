@@ -7,6 +7,7 @@ names a `Scenario`, several, or a function that returns several.
 
 import dataclasses
 import difflib
+import fnmatch
 import functools
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
@@ -113,8 +114,8 @@ def chosen(suite: str, names: Sequence[str] = ()) -> list[Scenario]:
 
     Args:
         suite: One of `SUITES`.
-        names: Of scenarios, whatever suite they are part of; `dead_units/*` stands for all whose names begin so.
-            All of the suite when empty.
+        names: Of scenarios, whatever suite they are part of; `dead_units/*` stands for all whose names begin so, and
+            `*/images` for all that end so. All of the suite when empty.
 
     Raises:
         ArgumentError: There is no scenario of a name.
@@ -124,7 +125,7 @@ def chosen(suite: str, names: Sequence[str] = ()) -> list[Scenario]:
         return [scenario for scenario in every.values() if suite in scenario.suites]
     found: dict[str, Scenario] = {}
     for name in names:
-        matching = [one for one in every.values() if one.name == name or _begins(one.name, name)]
+        matching = [one for one in every.values() if one.name == name or fnmatch.fnmatchcase(one.name, name)]
         if not matching:
             close = difflib.get_close_matches(name, every, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else "`autofix bench --list` shows them."
@@ -133,5 +134,14 @@ def chosen(suite: str, names: Sequence[str] = ()) -> list[Scenario]:
     return list(found.values())
 
 
-def _begins(name: str, pattern: str) -> bool:
-    return pattern.endswith("*") and name.startswith(pattern[:-1])
+def in_turns(scenarios: Sequence[Scenario], seed: int) -> list[Scenario]:
+    """Of the scenarios with the same cause and kind of data only one, another one with the next seed.
+
+    Args:
+        scenarios: To choose from.
+        seed: Whose turn it is.
+    """
+    groups: dict[tuple[str, str], list[Scenario]] = {}
+    for scenario in scenarios:
+        groups.setdefault((scenario.cause, scenario.family), []).append(scenario)
+    return [group[seed % len(group)] for group in groups.values()]

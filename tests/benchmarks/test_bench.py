@@ -44,7 +44,7 @@ REPORTED = {
 }
 
 
-def stand_ins(scenarios, arms, seeds, *, n_trials, workers, shard):
+def stand_ins(scenarios, arms, seeds, *, n_trials, workers, shard, in_turns):
     """In place of `runs.tasks`: calls that give back records made by hand."""
     found = []
     for number in range(4)[shard[0] - 1 :: shard[1]]:

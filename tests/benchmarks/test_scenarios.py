@@ -133,6 +133,7 @@ def test_programs_of_further_kinds_can_be_built(base):
 def test_scenarios_are_chosen_by_name_and_beginning(registry):
     chosen = scenarios.chosen("quick", ["healthy/line", "dead_units/*"])
     assert [scenario.name for scenario in chosen][:2] == ["healthy/line", "dead_units/regression"]
+    assert {one.name.split("/")[1] for one in scenarios.chosen("quick", ["*/images"])} == {"images"}
     with pytest.raises(ArgumentError, match="Did you mean 'healthy/line'"):
         scenarios.chosen("quick", ["healthy/lines"])
 
@@ -208,3 +209,13 @@ def test_a_shared_fix_by_hand_is_one_program():
         for other in others:
             for name in (field.name for field in dataclasses.fields(first) if field.name != "base"):
                 np.testing.assert_equal(getattr(other, name), getattr(first, name))
+
+
+def test_seeds_take_turns_with_what_has_the_same_cause_and_kind_of_data(registry):
+    planted = scenarios.chosen("planted")
+    first, second, third = (scenarios.in_turns(planted, seed) for seed in range(3))
+    kinds = {(scenario.cause, scenario.family) for scenario in planted}
+    assert len(first) == len(second) == len(kinds)
+    assert {(scenario.cause, scenario.family) for scenario in first} == kinds
+    assert third == first
+    assert {*first, *second} == {*planted}
