@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from autofix.benchmarks import measures, pictures, summary
+from autofix.benchmarks import measures, pictures, requirements, summary
 from autofix.benchmarks.faults.judging import Record
 from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share, least_skill
 
@@ -226,7 +226,7 @@ def page(results: Results, drawn: Sequence[tuple[str, str]], commands: str) -> s
         text += ["Made by", "", f"```\n{commands}\n```", ""]
     text += [EXPLANATION, "", "## Requirements", ""]
     marks = {True: "yes", False: "**no**"}
-    checks = measures.checks(results)
+    checks = requirements.checks(results)
     text += _markdown(
         ("what", "required", "measured", "holds"),
         [(one.title, one.floor, one.measured, marks[one.passed]) for one in checks],
@@ -300,4 +300,4 @@ def show(results: Results, markdown: Path, commands: str) -> int:
     markdown.parent.mkdir(parents=True, exist_ok=True)
     markdown.write_text(page(results, paths, commands), encoding="utf-8")
     summary.console.print(f"The page of results is {markdown}.", soft_wrap=True)
-    return summary.print_checks(measures.checks(results))
+    return summary.print_checks(requirements.checks(results))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from autofix.benchmarks import measures, results
+from autofix.benchmarks import measures, requirements, results
 from autofix.benchmarks.measures import Results
 
 BASE = {
@@ -185,8 +185,8 @@ def test_requirements_hold_or_are_missed():
     good = [*many, *(control("healthy", seed=seed) for seed in range(5)), control("unlearnable")]
     good += [searched([(90.0, 0.9)], seed=seed) for seed in range(3)]
     good += [plain_control("unlearnable"), *(ordered("ladder", 8, seed) for seed in range(3))]
-    assert all(check.passed for check in measures.checks(Results.of(good)))
-    assert len(measures.checks(Results.of(good))) == 13
+    assert all(check.passed for check in requirements.checks(Results.of(good)))
+    assert len(requirements.checks(Results.of(good))) == 13
     for bad in (
         [*many, *(one for seed in range(200, 230) for one in broken_run(seed, skill=0.0))],
         [*many, control("healthy", is_identical=False)],
@@ -198,7 +198,7 @@ def test_requirements_hold_or_are_missed():
         [one for seed in range(200) for one in broken_run(seed, strategies=["reshuffle"])],
         [*many, ordered("random", 7)],
     ):
-        assert [check.passed for check in measures.checks(Results.of(bad))].count(False) == 1
+        assert [check.passed for check in requirements.checks(Results.of(bad))].count(False) == 1
 
 
 def test_a_search_needs_as_long_as_on_the_last_program_that_makes_its_share_the_same():
