@@ -116,8 +116,8 @@ class EscalationOracle(keras_tuner.Oracle):
         tried = {proposal.key for proposal in self.proposals.values()}
         sufficient = [record for record in self.records if record.status == "sufficient"]
         if sufficient:
-            polished = self._polish(sufficient[-1].rung, sufficient[-1])
-            return next((one for one in polished if one.key not in tried and not self._is_known(one)), None)
+            further = self._further(sufficient[-1])
+            return next((one for one in further if one.key not in tried and not self._is_known(one)), None)
         for rung in range(max(record.rung for record in self.records), len(self._rungs) + 1):
             if rung == 0 or sum(record.rung == rung for record in self.records) >= self._trials_a_rung:
                 continue
@@ -183,6 +183,21 @@ class EscalationOracle(keras_tuner.Oracle):
         for strategy in new:
             added = [one for one in active if one in kept or one == strategy]
             yield from self._cheap_sweep(rung, added, strategy, settings)
+
+    def _further(self, found: TrialRecord) -> Iterator[Proposal]:
+        """What may do better than what suffices: cheap changes of it, and other likely remedies alone, with theirs.
+
+        Remedies of one cause are alternatives: with a network that explodes, what normalises its layers may be in the
+        way of better initial weights.
+        """
+        yield from self._polish(found.rung, found)
+        likely = [name for group in self._rungs[: self._n_likely] for name in group]
+        for name in likely if len(likely) > 1 else ():
+            yield self._proposal(found.rung, [name], self._space.defaults([name]))
+        alone = [record for record in self.records if len(record.recipe) == 1 and record.status == "proven"]
+        for record in alone:
+            if record.recipe.strategies[0] in likely:
+                yield from self._polish(found.rung, record)
 
     def _polish(self, rung: int, found: TrialRecord) -> Iterator[Proposal]:
         """What may still be had cheaply: other settings, and strategies with settings, that need no new compilation."""

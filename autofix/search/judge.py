@@ -322,6 +322,10 @@ class Judge:
         pairs = zip(self._mean_skills(recipe), self._mean_skills(accepted), strict=True)
         return all(_is_as_good(smaller, best) for smaller, best in pairs)
 
+    def mean_skill(self, recipe: Recipe) -> float:
+        """The skill of a recipe, averaged over the repeats and the outputs that count."""
+        return float(np.mean(self._mean_skills(recipe)))
+
     def _mean_skills(self, recipe: Recipe) -> np.ndarray:
         """The skill of each output that counts, averaged over the repeats."""
         outcomes = [self.run(recipe, repeat) for repeat in range(CONFIRMATIONS + 1)]

@@ -16,6 +16,8 @@ def minimize(
 ) -> Outcome:
     """Drops remedies one at a time, then in pairs, for as long as what is left is proven and as good.
 
+    As good as the best so far: a recipe with one remedy fewer may have more skill than the accepted one.
+
     This is the greedy half of delta debugging (Zeller & Hildebrandt 2002): the result has no single remedy, and no
     pair, that could still go - unless the budget runs out first.
 
@@ -28,16 +30,17 @@ def minimize(
     Returns:
         The outcome of the smallest recipe.
     """
-    best = outcome
-    while (smaller := _best_smaller(judge, best, outcome, on_trial, likelihood)) is not None:
-        best = smaller
-    return best
+    smallest, best = outcome, outcome.recipe
+    while (smaller := _best_smaller(judge, smallest, best, on_trial, likelihood)) is not None:
+        smallest = smaller
+        best = max(best, smaller.recipe, key=judge.mean_skill)
+    return smallest
 
 
 def _best_smaller(
     judge: Judge,
     current: Outcome,
-    accepted: Outcome,
+    best: Recipe,
     on_trial: Callable[[Outcome, bool, float], None],
     likelihood: Callable[[Recipe], float],
 ) -> Outcome | None:
@@ -48,12 +51,14 @@ def _best_smaller(
                 return None
             started = time.perf_counter()
             candidate = judge.run(recipe)
-            keeps = judge.is_proven(candidate) and judge.confirms(recipe) and judge.keeps_skill(recipe, accepted.recipe)
+            keeps = judge.is_proven(candidate) and judge.confirms(recipe) and judge.keeps_skill(recipe, best)
             on_trial(candidate, keeps, time.perf_counter() - started)
             if keeps:
                 kept.append(candidate)
         if kept:
-            return max(kept, key=lambda candidate: (likelihood(candidate.recipe), candidate.skill))
+            most = max((candidate.recipe for candidate in kept), key=judge.mean_skill)
+            as_good = [candidate for candidate in kept if judge.keeps_skill(candidate.recipe, most)]
+            return max(as_good, key=lambda candidate: (likelihood(candidate.recipe), candidate.skill))
     return None
 
 

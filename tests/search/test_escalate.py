@@ -225,6 +225,32 @@ def test_of_what_suffices_only_settings_that_cost_little_are_still_tried():
     assert oracle.records[-1].rung == 1
 
 
+def test_what_is_likely_alone_and_its_settings_follow_what_suffices_together():
+    class Compiled(Green):
+        recompiles = True
+
+    class Proving(ToyJudge):
+        def try_recipe(self, recipe, rung, values):
+            record = super().try_recipe(recipe, rung, values)
+            return dataclasses.replace(record, status="proven") if record.status == "rejected" else record
+
+    findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_green", 0.9, "")]
+    space = space_of((Compiled(), Red()), findings)
+    judge = Proving(lambda values: 0.5 if len(values) == 2 else total(values), sufficient=0.5)
+    search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
+    tried = [names for rung, names, _ in judge.tried]
+    assert tried[:2] == [(), ("green", "red")]
+    assert tried.index(("green",)) > max(index for index, names in enumerate(tried) if names == ("green", "red"))
+    assert {values["red/value"] for _, names, values in judge.tried if names == ("red",)} == {1, 2, 3}
+
+
+def test_a_single_likely_strategy_has_no_alternative():
+    space = space_of((Green(), Red()), [Finding("cause_of_red", 0.9, "")])
+    judge = ToyJudge(total, sufficient=0.1)
+    search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
+    assert {names for _, names, _ in judge.tried} == {(), ("red",), ("green", "red")}
+
+
 def test_what_is_as_good_as_can_be_ends_the_polishing():
     judge = ToyJudge(total, sufficient=0.1, accept=0.2)
     oracle = search(judge)

@@ -44,14 +44,18 @@ class ToyJudge:
     def confirms(self, recipe):
         return set(recipe.strategies) not in self._unconfirmed
 
-    def keeps_skill(self, recipe, accepted):
-        return set(recipe.strategies) not in self._weaker
+    def mean_skill(self, recipe):
+        return self._skills.get(recipe.strategies, 0.5)
+
+    def keeps_skill(self, recipe, best):
+        is_near = self.mean_skill(recipe) >= 0.9 * self.mean_skill(best)
+        return is_near and set(recipe.strategies) not in self._weaker
 
 
-def smallest(judge, names):
+def smallest(judge, names, likelihood=len):
     seen = []
     outcome: Any = ToyOutcome(recipe_of(names), 0.5)
-    found = minimize(judge, outcome, lambda *what: seen.append((what[0].recipe.strategies, what[1])))
+    found = minimize(judge, outcome, lambda *what: seen.append((what[0].recipe.strategies, what[1])), likelihood)
     return "".join(found.recipe.strategies), seen
 
 
@@ -88,6 +92,20 @@ def test_what_loses_skill_is_not_kept():
 def test_of_equally_small_recipes_the_best_is_kept():
     assert smallest(ToyJudge([""], skills={("b",): 0.9, ("a",): 0.6}), "ab")[0] == "b"
     assert smallest(ToyJudge([""], skills={("b",): 0.6, ("a",): 0.9}), "ab")[0] == "a"
+
+
+def test_the_likelier_one_is_kept_only_where_it_is_practically_as_good():
+    def likelihood(recipe):
+        return "a" in recipe.strategies
+
+    assert smallest(ToyJudge([""], skills={("a",): 0.58, ("b",): 0.6}), "ab", likelihood)[0] == "a"
+    assert smallest(ToyJudge([""], skills={("a",): 0.5, ("b",): 0.8}), "ab", likelihood)[0] == "b"
+
+
+def test_what_is_dropped_must_keep_the_skill_of_the_best_so_far():
+    skills = {("a", "b"): 0.8, ("a",): 0.6, ("b",): 0.5}
+    assert smallest(ToyJudge([""], skills=skills), "abc")[0] == "ab"
+    assert smallest(ToyJudge([""], skills={**skills, ("a",): 0.75}), "abc")[0] == "a"
 
 
 def test_every_smaller_recipe_is_told():
