@@ -115,11 +115,13 @@ class TrainingData:
         rows = rows[self.n_training :] if self.n_held_out >= MIN_HELD_OUT_ROWS else rows[: self.n_training]
         return rows[_evenly(len(rows), most)]
 
-    def splits(self, seed: int) -> list[Split]:
+    def splits(self, seed: int, *, throughout: bool = False) -> list[Split]:
         """Splits for a proof: the user's validation rows, cross-validation, or one random split.
 
         Args:
             seed: Of the random part; the user's own validation rows are always the held-out ones.
+            throughout: Whether, instead of one random split, all that hold out as many rows are wanted, so that each
+                training row is held out once. The first is the one.
         """
         if self.n_held_out >= MIN_HELD_OUT_ROWS:
             return [(np.arange(self.n_training), np.arange(self.n_training, self.n_sample))]
@@ -128,7 +130,8 @@ class TrainingData:
         if self.n_training <= CROSS_VALIDATION_ROWS:
             held_out = [np.sort(order[fold::N_FOLDS]) for fold in range(N_FOLDS)]
         else:
-            held_out = [np.sort(order[:: round(1 / HELD_OUT_SHARE)])]
+            n_parts = round(1 / HELD_OUT_SHARE)
+            held_out = [np.sort(order[part::n_parts]) for part in range(n_parts if throughout else 1)]
         return [(np.setdiff1d(np.arange(self.n_training), rows), rows) for rows in held_out]
 
     def _strata(self) -> np.ndarray:

@@ -48,9 +48,9 @@ class HeldOut:
         self._seed = seed
         self._constants: dict[tuple[int, bytes], np.ndarray] = {}
 
-    def splits(self, repeat: int) -> list[Split]:
-        """The splits of a repeat; the same number gives the same ones."""
-        return self.data.splits(self._seed + repeat)
+    def splits(self, repeat: int, *, throughout: bool = False) -> list[Split]:
+        """The splits of a repeat, or all of its kind; the same number gives the same ones."""
+        return self.data.splits(self._seed + repeat, throughout=throughout)
 
     def score(self, index: int, splits: Sequence[Split], predictions: np.ndarray) -> HeadScore:
         """What predictions of an output are worth.

@@ -214,6 +214,17 @@ class Judge:
         steps = self._steps(Recipe(), len(splits)) // 2
         if steps < 1 or self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps:
             return None
+        return self._control_on(splits, steps)
+
+    def _control_throughout(self) -> Outcome:
+        """The control arm with every training row held out once; as it is where that is so already, or takes long."""
+        splits = self._held_out.splits(0, throughout=True)
+        is_cut = self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
+        if is_cut or len(splits) == len(self._held_out.splits(0)):
+            return self.control()
+        return self._control_on(splits, self._data.total_steps)
+
+    def _control_on(self, splits: Sequence[Split], steps: int) -> Outcome:
         started = time.perf_counter()
         runs = [
             self._engine.run(Recipe(), train_rows, seed=self._seed + fold, steps=steps, own_initialization=True)
@@ -242,6 +253,18 @@ class Judge:
     def is_sufficient(self, outcome: Outcome) -> bool:
         """Whether every output has skill and none is far short of what the references show is to be had."""
         return not self._lacking(outcome)
+
+    def control_suffices(self) -> bool:
+        """Whether the user's own recipe is sufficient.
+
+        Where noise dominates, a part of the rows cannot tell little skill from none: then all of them are asked.
+        """
+        control = self.control()
+        if self.is_sufficient(control):
+            return True
+        heads = [control.heads[index] for index in self._lacking(control)]
+        is_uncertain = all(head.is_finite and head.skill_lower <= 0.0 < head.skill_upper for head in heads)
+        return is_uncertain and self.is_sufficient(self._control_throughout())
 
     def _lacking(self, outcome: Outcome) -> list[int]:
         """The outputs that have no skill, or far less than is to be had.

@@ -325,7 +325,7 @@ class RepairShop:
 
     def _status(self, outcome: Outcome, rung: int) -> tuple[str, str]:
         if rung == 0:
-            self._is_false_alarm = not self._has_ended and self.judge.is_sufficient(outcome)
+            self._is_false_alarm = not self._has_ended and self.judge.control_suffices()
             return "control", FALSE_ALARM if self._is_false_alarm else ""
         if not self.judge.is_proven(outcome):
             return "rejected", ""

@@ -229,6 +229,16 @@ def test_large_samples_hold_out_one_stratified_quarter():
     assert (np.diff(held_out) > 0).all()
 
 
+def test_all_quarters_of_a_large_sample_hold_out_every_row_once():
+    data = sample(TARGETS["classes"](CROSS_VALIDATION_ROWS + 400))
+    (first,), splits = data.splits(3), data.splits(3, throughout=True)
+    np.testing.assert_array_equal(first[1], splits[0][1])
+    held_out = np.sort(np.concatenate([rows for _, rows in splits]))
+    np.testing.assert_array_equal(held_out, np.arange(CROSS_VALIDATION_ROWS + 400))
+    small = sample(TARGETS["classes"](100))
+    assert len(small.splits(3, throughout=True)) == len(small.splits(3)) == N_FOLDS
+
+
 @pytest.mark.parametrize("n_validation", [MIN_HELD_OUT_ROWS - 1, MIN_HELD_OUT_ROWS])
 def test_the_users_validation_rows_are_the_held_out_ones_where_there_are_enough(n_validation):
     data = sample(rows(50, 1), validation_data=(rows(n_validation), rows(n_validation, 1)))

@@ -246,3 +246,16 @@ def test_a_training_that_remembers_noise_is_unlearnable_with_a_permutation_test(
     assert report.cause == "no_signal"
     assert "permutation test" in report.findings[0].evidence
     assert report.evidence["references"]["p_value"] > 0.05
+
+
+def test_a_relation_that_noise_nearly_hides_is_left_alone():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(2_000, 4))
+    y = np.sqrt(0.06) * (0.8 * x[:, 0] - 0.6 * x[:, 1]) + np.sqrt(0.94) * rng.normal(size=2_000)
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(0.001), loss="mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", autofix.CollapseWarning)
+        history = autofix.fit(model, x, y, epochs=12, verbose=0)
+    assert history.report.verdict == "healthy"

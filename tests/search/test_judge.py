@@ -54,10 +54,10 @@ class CannedEngine:
         return ProbeRun(predictions, steps or 0, 0.0, "graph")
 
 
-def make_judge(noise, n_heads=1, sample_weight=None, accept=0.98, budget_s=60.0):
+def make_judge(noise, n_heads=1, sample_weight=None, accept=0.98, budget_s=60.0, n_rows=N_ROWS):
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(N_ROWS, 2))
-    y = [rng.normal(size=(N_ROWS, 1)) for _ in range(n_heads)]
+    x = rng.normal(size=(n_rows, 2))
+    y = [rng.normal(size=(n_rows, 1)) for _ in range(n_heads)]
     data = TrainingData.from_arrays(x, y if n_heads > 1 else y[0], sample_weight, epochs=10)
     engine: Any = CannedEngine(data.targets, noise)
     losses = [loss_spec("mean_squared_error")] * n_heads
@@ -103,6 +103,28 @@ def test_what_is_no_better_than_the_control_is_not_proven(control):
 def test_what_clearly_improves_on_a_control_with_skill_is_proven():
     judge, _ = make_judge(by_recipe(control=0.7, good=0.2))
     assert judge.is_proven(judge.run(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("amount", "n_runs", "suffices"),
+    [
+        (0.965, 5, True),  # skill 0.07: too little to be told from none on the first quarter of the rows
+        (0.5, 1, True),
+        (1.0, 5, False),
+        (1.5, 1, False),
+        (math.inf, 1, False),
+    ],
+)
+def test_little_skill_of_the_control_is_looked_for_on_all_rows(amount, n_runs, suffices):
+    judge, engine = make_judge(lambda recipe, repeat: amount, n_rows=2_000)
+    assert judge.control_suffices() == suffices
+    assert len(engine.runs) == n_runs
+
+
+def test_where_every_row_is_held_out_already_the_control_is_run_once():
+    judge, engine = make_judge(lambda recipe, repeat: 1.0)
+    assert not judge.control_suffices()
+    assert len(engine.runs) == 5
 
 
 def test_the_control_arm_never_proves_itself():
