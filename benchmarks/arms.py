@@ -6,13 +6,14 @@ import importlib.metadata
 import os
 import platform
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from autofix.benchmarks import autokeras_search, learners, searches, summary
 from autofix.benchmarks.faults import skill, trained
 from autofix.benchmarks.faults.trained import Trainable, Trained
-from autofix.benchmarks.healthy import are_identical
 from autofix.benchmarks.scenarios import Scenario, registered
 
 ANOTHER_SEED = 500_000
@@ -217,4 +218,11 @@ def _compared(plain: Trained, done: Trained, program: Trainable) -> dict[str, An
     found = skill.drop(program.task, program.y_fresh, plain.outputs, done.outputs)
     # A number: JSON has no infinity, and by how much the one that is not finite is worse has no number either.
     drop = [max(-1e9, min(1e9, value)) for value in found]
-    return {"drop": drop, "is_identical": are_identical(plain.weights, done.weights)}
+    return {"drop": drop, "is_identical": _are_identical(plain.weights, done.weights)}
+
+
+def _are_identical(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:
+    """Whether two models have the same weights, to the last bit."""
+    return len(first) == len(second) and all(
+        one.shape == other.shape and one.tobytes() == other.tobytes() for one, other in zip(first, second, strict=True)
+    )

@@ -42,9 +42,6 @@ DEFAULT_OUT = Path("build/bench")
 COMMANDS = "commands.txt"
 """Beside the records: the commands that made them."""
 
-RUNS_A_PROCESS = 40
-"""Runs after which a fresh process takes over: some 1.5 GB of compiled networks later."""
-
 
 def shard_of(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
     """`"2/5"` as 2 and 5."""
@@ -203,7 +200,7 @@ def _run(tasks: Sequence[lines.Task], path: Path, workers: int) -> None:
     left = lines.done(tasks, lines.finished(path)).count(False)
     LOGGER.info("%d runs, %d of them to do; records in %s", len(tasks), left, path)
     started = time.monotonic()
-    for n_done, record in enumerate(lines.run(tasks, path, warm_up, RUNS_A_PROCESS, workers), start=1):
+    for n_done, record in enumerate(lines.run(tasks, path, warm_up, workers=workers), start=1):
         remaining = (time.monotonic() - started) / n_done * (left - n_done)
         LOGGER.info("[%d/%d, %s left] %s", n_done, left, _duration(remaining), _line(record))
 

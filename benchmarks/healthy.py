@@ -1,7 +1,6 @@
 """Healthy programs: does autofix leave them alone, to the last bit of the weights?"""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,10 +36,3 @@ PROGRAMS = (
     Base("imbalanced", "binary", rare_events, Options(units=8, depth=1, **BINARY), 1_500, epochs=12, batch_size=32),
     Base("noisy", "regression", noisy_line, Options(units=8, depth=1, learning_rate=0.001), 2_000, 12, 32),
 )
-
-
-def are_identical(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:
-    """Whether two models have the same weights, to the last bit."""
-    return len(first) == len(second) and all(
-        one.shape == other.shape and one.tobytes() == other.tobytes() for one, other in zip(first, second, strict=True)
-    )

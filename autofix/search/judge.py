@@ -156,6 +156,10 @@ class Judge:
         started = time.perf_counter()
         splits = self._affordable_splits(repeat)
         steps = self._steps(recipe, len(splits))
+        return self._trained_on(recipe, repeat, splits, steps, started)
+
+    def _trained_on(self, recipe: Recipe, repeat: int, splits: Sequence[Split], steps: int, started: float) -> Outcome:
+        """Trains the recipe for so many steps on each split's training part and assesses its held-out part."""
         probes = [
             self._engine.run(
                 recipe,
@@ -174,8 +178,11 @@ class Judge:
         Decided by the user's own recipe, so that all recipes are judged on the same rows.
         """
         splits = self._held_out.splits(repeat)
-        is_cut = self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
-        return splits[:1] if is_cut and len(splits[0][1]) >= MIN_HELD_OUT_ROWS else splits
+        return splits[:1] if self._is_cut(splits) and len(splits[0][1]) >= MIN_HELD_OUT_ROWS else splits
+
+    def _is_cut(self, splits: Sequence[Split]) -> bool:
+        """Whether the budget allows the user's own recipe less than its whole horizon on so many splits."""
+        return self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
 
     def _steps(self, recipe: Recipe, n_splits: int) -> int:
         """The recipe's horizon, cut to what the budget allows a trial."""
@@ -212,25 +219,16 @@ class Judge:
         """The control arm after half of its steps; None where that would take long."""
         splits = self._affordable_splits(0)
         steps = self._steps(Recipe(), len(splits)) // 2
-        if steps < 1 or self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps:
+        if steps < 1 or self._is_cut(splits):
             return None
-        return self._control_on(splits, steps)
+        return self._trained_on(Recipe(), 0, splits, steps, time.perf_counter())
 
     def _control_throughout(self) -> Outcome:
         """The control arm with every training row held out once; as it is where that is so already, or takes long."""
         splits = self._held_out.splits(0, throughout=True)
-        is_cut = self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
-        if is_cut or len(splits) == len(self._held_out.splits(0)):
+        if self._is_cut(splits) or len(splits) == len(self._held_out.splits(0)):
             return self.control()
-        return self._control_on(splits, self._data.total_steps)
-
-    def _control_on(self, splits: Sequence[Split], steps: int) -> Outcome:
-        started = time.perf_counter()
-        runs = [
-            self._engine.run(Recipe(), train_rows, seed=self._seed + fold, steps=steps, own_initialization=True)
-            for fold, (train_rows, _) in enumerate(splits)
-        ]
-        return self._outcome(Recipe(), splits, [run.predictions for run in runs], started)
+        return self._trained_on(Recipe(), 0, splits, self._data.total_steps, time.perf_counter())
 
     def learns_permuted(self, recipe: Recipe) -> bool:
         """Whether a recipe finds skill where there can be none: in targets that were dealt out anew.

@@ -5,6 +5,7 @@ trials which differ in nothing else share it.
 """
 
 import dataclasses
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -102,7 +103,6 @@ class Program:
         self._n_scaled = n_scaled
         self._keeps_trained = keeps_trained
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
-        self._trained: list[keras.layers.Layer] | None = None
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
         if has_own_train_step(model):
@@ -207,10 +207,13 @@ class Program:
         if seed not in self._drawn:
             if len(self._drawn) >= KEPT_INITIALIZATIONS:
                 self._drawn.pop(next(iter(self._drawn)))
-            if self._trained is None and self._keeps_trained:
-                self._trained = trained_layers(self.model)
             self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained, trained=self._trained)
         return self._drawn[seed]
+
+    @functools.cached_property
+    def _trained(self) -> list[keras.layers.Layer] | None:
+        """The layers that were trained before; first asked for at the initial values. None where none is kept."""
+        return trained_layers(self.model) if self._keeps_trained else None
 
     def train(self, rows: Rows, index: np.ndarray, affine: list[tuple[float, float]]) -> tuple[int, list[np.ndarray]]:
         """Trains on the batches and predicts all rows: steps done and one array an output."""

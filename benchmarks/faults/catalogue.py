@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from autofix.benchmarks.faults import data_faults, network_faults, training_faults
-from autofix.benchmarks.faults.bases import BY_NAME
 from autofix.benchmarks.faults.fault import Double, Fault
-from autofix.benchmarks.faults.programs import Program
 
 FAULTS = (*data_faults.FAULTS, *training_faults.FAULTS, *network_faults.FAULTS)
 
@@ -41,14 +39,6 @@ class Case(NamedTuple):
     fault: str
     base: str
     seed: int
-
-    def healthy(self) -> Program:
-        """The program without the fault, or with the fault undone by hand."""
-        return BY_FAULT[self.fault].healthy(BY_NAME[self.base].draw(self.seed))
-
-    def broken(self) -> Program:
-        """The program with the fault."""
-        return BY_FAULT[self.fault].planted_into(BY_NAME[self.base].draw(self.seed))
 
 
 def true_causes(fault: str) -> tuple[tuple[str, ...], ...]:
