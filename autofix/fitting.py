@@ -296,7 +296,8 @@ class _Run:
             verdict: As in `RunRecord`.
         """
         repair = watch.repair
-        seen = watch.suspected or (watch.looks[-1] if watch.looks else None)
+        last = watch.looks[-1] if watch.looks else None
+        seen = last if verdict == "healthy" else watch.suspected or last
         record = RunRecord(
             verdict,
             before=seen.heads if seen else (),

@@ -17,10 +17,10 @@ from typing import Any
 from autofix.errors import RunError
 from autofix.jobs.processes import cores, kill_tree
 from autofix.jobs.tasks import Engine, Event, Failed, Finished, Started, Task
-from autofix.jobs.worker import READY, Plan, Reply, serve
+from autofix.jobs.worker import BEGUN, READY, Plan, Reply, serve
 
 MOST_FAILED_STARTS = 3
-"""Workers in a row that die before they are ready, until the run gives up: a machine that is short of memory may
+"""Workers in a row that die before they begin a task, until the run gives up: a machine that is short of memory may
 kill one or two, an installation that is broken kills all."""
 
 RECYCLED_AFTER_BYTES = 1 << 30
@@ -45,16 +45,17 @@ class _Worker:
         self.is_ready = False
         self.memory = 0
         self.task: Task | None = None
+        self.has_begun = False
         self.deadline: float | None = None
 
     def give(self, task: Task) -> None:
-        """Starts a task.
+        """Hands over a task. Whether the process took it up is known when it says so: a dying one takes letters still.
 
         Raises:
             OSError: The process is dead.
         """
         self.connection.send(task.payload)
-        self.task = task
+        self.task, self.has_begun = task, False
         self.deadline = None if task.timeout_s is None else time.monotonic() + task.timeout_s
 
     def end(self) -> None:
@@ -126,8 +127,6 @@ class LocalEngine(Engine):
             except OSError:  # it died while it was idle
                 self._pending.appendleft(task)
                 self._drop(worker)
-            else:
-                self._events.append(Started(task))
         n_coming = sum(1 for one in self._workers if not one.is_ready)
         n_wanted = min(self._n_workers - len(self._workers), len(self._pending) - n_coming)
         for _ in range(max(0, n_wanted)):
@@ -172,10 +171,14 @@ class LocalEngine(Engine):
             self._bury(worker)
         elif isinstance(message, Reply):
             self._take(worker, message)
+        elif message == BEGUN:
+            assert worker.task is not None
+            worker.has_begun = True
+            self._failed_starts = 0
+            self._events.append(Started(worker.task))
         else:
             assert message[0] == READY
             worker.is_ready, worker.memory = True, message[1]
-            self._failed_starts = 0
 
     def _take(self, worker: _Worker, reply: Reply) -> None:
         task, worker.task, worker.deadline = worker.task, None, None
@@ -185,13 +188,16 @@ class LocalEngine(Engine):
             self._drop(worker)
 
     def _bury(self, worker: _Worker) -> None:
-        """Tells of a worker's death, and forgets it."""
+        """Tells of a worker's death, and forgets it; a task that it had not begun goes to another one."""
         task, code = worker.task, worker.process.exitcode
-        was_ready = worker.is_ready
+        was_idle = worker.is_ready and task is None
         self._drop(worker)
-        if task is not None:
+        if task is not None and worker.has_begun:
             self._events.append(Failed(task, "crash", how_it_died(code)))
-        elif not was_ready:
+            return
+        if task is not None:
+            self._pending.appendleft(task)
+        if not was_idle:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:
                 where = f" What they said is in {self._plan.log}." if self._plan.log else ""

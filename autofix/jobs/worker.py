@@ -23,6 +23,9 @@ from autofix.jobs.processes import kill_tree, memory
 READY = "ready"
 """What a worker says when it has imported everything."""
 
+BEGUN = "begun"
+"""What it says of a task before it calls the function: a task of which nothing was said is as good as new."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -61,7 +64,7 @@ def serve(connection: Connection, plan: Plan) -> None:
     """The main function of a worker process.
 
     Args:
-        connection: Gives payloads, takes `READY` and then one `Reply` a payload.
+        connection: Gives payloads, takes `READY`, then `BEGUN` and a `Reply` a payload.
         plan: What to do.
     """
     _leave_terminal()
@@ -78,6 +81,7 @@ def serve(connection: Connection, plan: Plan) -> None:
             payload = connection.recv()
         except EOFError:  # the run has no more tasks for this worker
             return
+        connection.send(BEGUN)
         value, error = _call(function, payload)
         connection.send(Reply(value, error, memory()))
 

@@ -82,13 +82,21 @@ def headline(record: RunRecord) -> str:
 
 def _verdict(record: RunRecord) -> str:
     words: dict[str, Callable[[RunRecord], str]] = {
-        "healthy": lambda _: "the model learns; nothing was changed.",
+        "healthy": _healthy,
         "repaired": _repaired,
         "unlearnable": _unlearnable,
         "unrepaired": _unrepaired,
         "not_assessed": lambda _: "nothing to compare predictions with; the model was trained as it is.",
     }
     return words[record.verdict](record) if record.verdict in words else ""
+
+
+def _healthy(record: RunRecord) -> str:
+    """Where noise hides what skill there is, no fault was found, and no more can be said."""
+    hidden = [one for one in record.before if one.skill_lower <= 0.0]
+    if not hidden:
+        return "the model learns; nothing was changed."
+    return f"no fault was found; on {hidden[0].n_samples} rows its skill cannot be told from none. Nothing was changed."
 
 
 def _repaired(record: RunRecord) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from autofix.evidence import ReferenceProfile
 from autofix.measuring.dependence import dependence_p_value
 from autofix.measuring.references import NETWORK, flatten_inputs, reference_predictions
+from autofix.monitoring.monitor import WEAK_AT_END
 from autofix.report.records import Reference
 from autofix.scoring.assess import Assessment
 from autofix.search.held_out import HeldOut
@@ -96,9 +97,12 @@ class Expectations:
         return best > FLOOR and (head.skill_upper if head.is_finite else 0.0) < WEAK_SHARE * best
 
     def is_short(self, index: int, head: Assessment) -> bool:
-        """Whether an output with some skill is far short of what is to be had."""
+        """Whether an output with some skill is far short of what is to be had.
+
+        Half of the constant's loss gone is no collapse, however near the references come to perfection.
+        """
         expected = self.of(index)
-        if expected is None:
+        if expected is None or head.skill >= WEAK_AT_END:
             return False
         tolerated = max(SHORTFALL * (1.0 - expected.skill_lower), AS_GOOD_AS_PERFECT)
         return 1.0 - head.skill_upper > tolerated or self.far_exceeds(index, head)

@@ -144,6 +144,19 @@ def test_a_task_outlives_the_death_of_an_idle_worker():
     assert second.value != first
 
 
+def test_a_task_that_a_dying_worker_was_given_goes_to_another():
+    with LocalEngine(PLAN, 1) as engine:
+        engine.submit(task("a", "pid"))
+        first = drain(engine, 1)[-1].value
+        os.kill(first, signal.SIGSTOP)  # it is given the task, but never takes it
+        engine.submit(task("b", "pid"))
+        assert not engine.wait(0.1)
+        os.kill(first, signal.SIGKILL)
+        events = drain(engine, 1)
+    assert [type(event) for event in events] == [Started, Finished]
+    assert events[-1].value != first
+
+
 def test_closing_ends_workers_and_what_they_started(tmp_path):
     note = tmp_path / "child"
     with LocalEngine(PLAN, 1) as engine:

@@ -62,9 +62,15 @@ def test_every_verdict_is_named_and_explained(verdict):
 
 
 def test_a_healthy_page_says_that_nothing_was_changed_and_no_more():
-    page = render(RunRecord("healthy", before=(assessment(skill=0.9),), before_epoch=1))
-    assert "nothing was changed" in page
+    page = render(RunRecord("healthy", before=(assessment(skill=0.9, skill_lower=0.8),), before_epoch=1))
+    assert "the model learns; nothing was changed" in page
     assert len(page.splitlines()) == 2
+
+
+def test_a_healthy_page_does_not_say_that_the_model_learns_where_that_is_not_known():
+    page = render(RunRecord("healthy", before=(assessment(skill=0.01, skill_lower=-0.05),), before_epoch=1))
+    assert "no fault was found; on 33 rows its skill cannot be told from none." in " ".join(page.split())
+    assert "learns" not in page
 
 
 def test_a_repaired_page_tells_the_whole_story():

@@ -98,7 +98,10 @@ def test_far_exceeded_is_an_output_with_less_than_half_of_what_is_to_be_had():
     assert Expectations([[reference(0.1), reference(0.2), reference(0.9)]]).far_exceeds(0, head(0.2))
 
 
-@pytest.mark.parametrize(("to_be_had", "skill", "is_short"), [(0.9, 0.7, False), (0.98, 0.7, True), (0.9, 0.3, True)])
+@pytest.mark.parametrize(
+    ("to_be_had", "skill", "is_short"),
+    [(0.8, 0.4, False), (0.95, 0.4, True), (0.9, 0.2, True), (1.0, 0.6, False)],
+)
 def test_short_is_what_leaves_many_times_the_loss(to_be_had, skill, is_short):
     assert Expectations([[reference(to_be_had)]]).is_short(0, head(skill)) is is_short
     assert not Expectations([[]]).is_short(0, head(skill))

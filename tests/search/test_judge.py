@@ -228,7 +228,8 @@ def test_without_references_any_skill_suffices():
     ("noise", "skill_to_be_had", "suffices"),
     [
         (0.2, 0.97, True),
-        (0.6, 0.98, False),  # leaves many times the loss that the reference leaves
+        (0.6, 0.98, True),  # more than half of the constant's loss is gone
+        (0.85, 0.98, False),  # leaves many times the loss that the reference leaves
         (0.93, 0.8, False),  # has less than half of the skill that the reference has
         (0.6, 0.6, True),
         (0.1, 0.999, True),  # as good as perfect, whatever the reference reaches
