@@ -22,6 +22,7 @@ from autofix.recipe import Recipe
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord, Script
 from autofix.report.traces import Circumstances, Trace
+from autofix.search.repair import FINAL_TRAININGS
 from autofix.search.repair_record import Repair
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.state import RandomState
@@ -176,6 +177,7 @@ class _Run:
         watch = Watch(self._source, self._settings, self._console, self._trackers, on_stop=self._states.withhold_ends)
         try:
             history = self._plain_fit(self._source.first(), watch)
+            watch.spent.let_go()
             if watch.repair is not None and watch.repair.outcome is not None:
                 self._states.restore(resume=False)
                 return self._adopt(history, watch, watch.repair)
@@ -232,20 +234,19 @@ class _Run:
         assert watch.initial is not None
         recipe, proven = repair.outcome.recipe, repair.outcome.skill_lower
         started = time.perf_counter()
-        for weights_seed, initial_values in zip(repair.initializations, watch.initial_values, strict=True):
-            adoption = Adoption(self._model, recipe, watch.initial, initial_values)
+        adoption = Adoption(self._model, recipe, watch.initial)
+        for number in range(FINAL_TRAININGS):
             try:
-                history, look = self._train_repaired(adoption, watch, recipe, weights_seed)
+                history, look = self._train_repaired(adoption, watch, recipe)
             except Exception as error:
                 if is_raised_by(error, self._callbacks):
                     raise
                 return self._start_over(adoption, watch, f"The repaired training failed: {error!r}")
-            if look.skill >= proven:
+            if look.skill >= proven or number == FINAL_TRAININGS - 1:
                 break
             # Unlucky shuffles can kill units that the trials kept: other initial weights are as good, and proven too.
-            if initial_values is not watch.initial_values[-1]:
-                adoption.undo()
-                self._states.restore(resume=False)
+            adoption.undo()
+            self._states.restore(resume=False)
         if any(head.is_collapsed for index, head in enumerate(look.heads) if index not in repair.excused):
             return self._start_over(adoption, watch, f"The repaired training collapsed too. {describe(look)}")
         self._states.deliver_ends()
@@ -261,15 +262,14 @@ class _Run:
         )
         return self._finish(history, record)
 
-    def _train_repaired(
-        self, adoption: Adoption, watch: Watch, recipe: Recipe, weights_seed: int
-    ) -> tuple[keras.callbacks.History, Look]:
-        adoption.apply()
+    def _train_repaired(self, adoption: Adoption, watch: Watch, recipe: Recipe) -> tuple[keras.callbacks.History, Look]:
+        start = next(watch.starts)
+        adoption.apply(start.values)
         changes = recipe.fit_arguments
         if "epochs" in changes:
             changes["epochs"] += self._initial_epoch
         arguments = self._source.repaired(changes)
-        self._script = written(self._model, recipe, self._arguments, arguments, weights_seed, self._settings.base_seed)
+        self._script = written(self._model, recipe, self._arguments, arguments, start.seed, self._settings.base_seed)
         self._states.withhold_ends()  # until it is known that this training counts
         history = self._plain_fit(arguments, watch.follow())
         return history, watch.look_again()

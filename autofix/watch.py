@@ -1,10 +1,11 @@
 """The watch inside the user's own run: the monitor of `autofix.fit`, which repairs where the public one warns."""
 
 import contextlib
+import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -17,11 +18,12 @@ from autofix.measuring.prediction_samples import sample_predictions
 from autofix.measuring.sound_losses import SoundLoss, losses_for_now, sound_losses
 from autofix.monitoring.console import Console
 from autofix.monitoring.monitor import LOOK_FACTOR, CollapseMonitor, Look, describe, is_power
+from autofix.monitoring.running_fit import SpentIterators
 from autofix.report.traces import Predictions
 from autofix.scoring.alignment import unmasked
 from autofix.scoring.loss_specs import LossSpec
 from autofix.scoring.numpy_losses import loss_spec
-from autofix.search.repair import RepairShop
+from autofix.search.repair import RepairShop, Start
 from autofix.search.repair_record import Repair
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.state import Snapshot
@@ -66,13 +68,14 @@ class Watch(CollapseMonitor):
     Attributes:
         repair: What came of the attempt, None before one.
         initial: The model's values when its training began.
-        initial_values: What the repaired network may start from, best first; empty before a repair.
+        starts: What the repaired network may start from, best first; empty before a repair.
         suspected: The look that raised the suspicion.
         repaired_looks: Those at the training of the repaired model.
         notes: What failed.
         epoch_losses: Mean training loss of each epoch so far.
         watch_s: Seconds of the training until the suspicion.
         looks_s: Seconds spent in here, an attempt at a repair left out.
+        spent: Iterators of the training whose epochs ended with a search.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class Watch(CollapseMonitor):
         self.repair: Repair | None = None
         self.shop: RepairShop | None = None
         self.initial: Snapshot | None = None
-        self.initial_values: list[Sequence[Any]] = []
+        self.starts: Iterator[Start] = iter(())
         self._sound: list[SoundLoss] = []
         self.suspected: Look | None = None
         self.repaired_looks: list[Look] = []
@@ -102,6 +105,7 @@ class Watch(CollapseMonitor):
         self.epoch_losses: list[float] = []
         self.watch_s = 0.0
         self.looks_s = 0.0
+        self.spent = SpentIterators()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
@@ -168,6 +172,7 @@ class Watch(CollapseMonitor):
         self._trackers.look(self._training, epoch, self.looks[-1].heads)
 
     def doubt(self) -> None:
+        self.spent.keep()
         # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
         look = self.looks[-1]
         if self.shop is not None and not look.is_last:
@@ -179,6 +184,7 @@ class Watch(CollapseMonitor):
             self.repair = shop.find_nothing(self.epoch_losses)
 
     def suspect(self) -> None:
+        self.spent.keep()
         look = self.looks[-1]
         # A training that has ended in a collapse did not get there by itself, whatever its probe did.
         if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
@@ -190,8 +196,8 @@ class Watch(CollapseMonitor):
             self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
             self._console.outcome(self.repair.describe())
         if self.repair.outcome is not None:
-            recipe = self.repair.outcome.recipe
-            self.initial_values = [shop.engine.initial_values(recipe, seed) for seed in self.repair.initializations]
+            starts = shop.starts(self.repair.outcome)
+            self.starts = itertools.chain([next(starts)], starts)  # if there are none, the training goes on
             self._on_stop()
             self.model.stop_training = True
 

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from autofix.data.rows import is_array_tree
 from autofix.data.training_data import TrainingData
 from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import as_tensor, forward, output_masks
+from autofix.monitoring.running_fit import running_fit
 from autofix.scoring.alignment import unmasked
 from autofix.scoring.assess import Assessment, assess
 from autofix.scoring.loss_specs import LossSpec
@@ -188,7 +188,8 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _find_data(self) -> TrainingData | None:
         x, y = self._given
         if x is None:
-            x, y = _arguments_of_running_fit()
+            held = running_fit()
+            x, y = held.get("x"), held.get("y")
         if x is None or not is_array_tree(x, y):
             warnings.warn(
                 "CollapseMonitor sees no arrays to look at. Expected arrays or tensors in fit. "
@@ -261,16 +262,6 @@ def _in_words(head: Assessment) -> str:
         "no_skill": f"predictions vary but are no better than a constant {numbers}",
     }
     return words.get(head.state, f"predictions are hardly better than a constant {numbers}")
-
-
-def _arguments_of_running_fit() -> tuple[Any, Any]:
-    """`x` and `y` of the `fit` call that this callback runs in; Keras hands callbacks no data."""
-    frame: Any = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
-            return frame.f_locals.get("x"), frame.f_locals.get("y")
-        frame = frame.f_back
-    return None, None
 
 
 def _traced(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

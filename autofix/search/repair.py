@@ -62,6 +62,19 @@ UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 over devices."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a final training may begin.
+
+    Args:
+        seed: Of the initial weights.
+        values: Of the repaired network's trainable variables, in order.
+    """
+
+    seed: int
+    values: Sequence[tf.Tensor]
+
+
 class RepairShop:
     """Everything one attempt needs, and the judge of its trials.
 
@@ -179,7 +192,7 @@ class RepairShop:
         seconds = dict(self._seconds)
         samples = samples_of(self.judge, (), None, self._judged_names)
         findings = nothing_first(findings)
-        return Repair(None, False, False, (), references, findings, (), {}, (), (), seconds, evidence, samples)
+        return Repair(None, False, False, (), references, findings, (), {}, (), seconds, evidence, samples)
 
     def _compare_with_references(self) -> None:
         if not self._has_references:
@@ -242,7 +255,6 @@ class RepairShop:
             findings=findings,
             mattering=() if chosen is None else space.treated(chosen.recipe),
             left_out=space.left_out,
-            initializations=() if chosen is None else self._initializations(chosen),
             excused=() if chosen is None else self.judge.excused(),
             seconds=dict(self._seconds),
             evidence=evidence,
@@ -264,12 +276,12 @@ class RepairShop:
 
     def _too_few_rows(self) -> Repair:
         evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
-        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), (), {}, (), (), {})
+        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), (), {}, (), {})
 
     def _too_few_steps(self) -> Repair:
         steps = f"{self._data.total_steps} steps" if self._data.total_steps > 1 else "1 step"
         evidence = f"The training takes {steps}, too few to tell what it would come to: train for more epochs."
-        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), (), {}, (), (), {})
+        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), (), {}, (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         try:
@@ -354,22 +366,30 @@ class RepairShop:
                 return self.judge.run(record.recipe)
         return None
 
-    def _initializations(self, outcome: Outcome) -> tuple[int, ...]:
-        """Seeds of initial weights for the final training, the one to take first.
+    def starts(self, outcome: Outcome) -> Iterator[Start]:
+        """Initial weights for the final training, the ones to take first, looked for as they are asked for.
 
-        First come those that lead, on all training rows, to the skill proven on held-out ones, in order: the one with
-        the smallest loss would be the one that overfits most. The others follow by their loss.
+        First come those that lead, on all training rows, to the skill proven on held-out ones, in order: the ones with
+        the smallest loss would be those that overfit most. The others follow by their loss.
+
+        Args:
+            outcome: Of the recipe that the model has taken over, or is to. The model carries its own network when the
+                next ones are asked for.
         """
-        good: list[int] = []
-        losses: dict[int, float] = {}
+        others: dict[int, float] = {}
         for seed in range(self._settings.base_seed, self._settings.base_seed + INITIALIZATIONS):
-            losses[seed] = self.judge.training_loss(outcome.recipe, seed)
-            if losses[seed] <= 1.0 - outcome.skill:
-                good.append(seed)
-            if len(good) == FINAL_TRAININGS:
-                break
-        rest = sorted((seed for seed in losses if seed not in good), key=lambda seed: losses[seed])
-        return tuple([*good, *rest][:FINAL_TRAININGS])
+            with preserved_randomness(seed=self._settings.base_seed):
+                loss = self.judge.training_loss(outcome.recipe, seed)
+            if loss <= 1.0 - outcome.skill:
+                yield self._start(outcome.recipe, seed)
+            else:
+                others[seed] = loss
+        for seed in sorted(others, key=lambda seed: others[seed]):
+            yield self._start(outcome.recipe, seed)
+
+    def _start(self, recipe: Recipe, seed: int) -> Start:
+        with preserved_randomness(seed=self._settings.base_seed):
+            return Start(seed, self.engine.initial_values(recipe, seed))
 
     def _is_learnable(self) -> bool:
         if self._records and all(record.status == "failed" for record in self._records):

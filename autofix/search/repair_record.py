@@ -33,7 +33,6 @@ class Repair:
         findings: Likeliest first.
         mattering: Names of the findings' causes that the recipe treats.
         left_out: Strategies not used, with the reason.
-        initializations: Seeds of the initial weights that the final training may start from, best first.
         excused: Numbers of the judged outputs that need not have skill: nothing was found to learn for them.
         seconds: Wall time by part.
         evidence: What the findings rest on; None where none was collected.
@@ -48,7 +47,6 @@ class Repair:
     findings: tuple[Finding, ...]
     mattering: tuple[str, ...]
     left_out: dict[str, str]
-    initializations: tuple[int, ...]
     excused: tuple[int, ...]
     seconds: dict[str, float]
     evidence: Evidence | None = None

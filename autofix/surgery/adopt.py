@@ -18,21 +18,21 @@ class Adoption:
         model: The user's model; the object stays the same one.
         recipe: The repair.
         initial: The model's values when its training began.
-        initial_values: Initial values of the repaired network's trainable variables, in order; None to keep the
-            user's where shapes allow.
     """
 
-    def __init__(
-        self, model: keras.Model, recipe: Recipe, initial: Snapshot, initial_values: Sequence[np.ndarray] | None
-    ) -> None:
+    def __init__(self, model: keras.Model, recipe: Recipe, initial: Snapshot) -> None:
         self._model = model
         self._initial = initial
         self._state = dict(model.__dict__)
         self._recipe = recipe
-        self._initial_values = initial_values
 
-    def apply(self) -> None:
-        """Puts the repair into the model: untrained, compiled, at its initial weights."""
+    def apply(self, initial_values: Sequence[np.ndarray] | None = None) -> None:
+        """Puts the repair into the model: untrained, compiled, at its initial weights.
+
+        Args:
+            initial_values: Of the repaired network's trainable variables, in order; None to keep the user's where
+                shapes allow.
+        """
         self._initial.restore()
         # New variables belong to the strategy that the user's model was made under.
         with self._model.distribute_strategy.scope():
@@ -41,8 +41,8 @@ class Adoption:
                 self._take_over(repaired.__dict__)
             else:
                 architecture.compile_again(self._model, architecture.compile_arguments(self._model, self._recipe))
-        if self._initial_values is not None:
-            for variable, value in zip(self._model.trainable_variables, self._initial_values, strict=True):
+        if initial_values is not None:
+            for variable, value in zip(self._model.trainable_variables, initial_values, strict=True):
                 variable.assign(value)
 
     def undo(self) -> None:

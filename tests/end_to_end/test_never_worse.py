@@ -112,8 +112,8 @@ def fails_between_search_and_adoption(monkeypatch):
 def fails_after_adopting(monkeypatch):
     adopt = Adoption.apply
 
-    def apply_and_fail(self):
-        adopt(self)
+    def apply_and_fail(self, *values):
+        adopt(self, *values)
         broken()
 
     monkeypatch.setattr(Adoption, "apply", apply_and_fail)

@@ -40,7 +40,7 @@ def test_the_users_object_takes_the_repair_over_and_saves_and_loads_alone(make_m
     model = kinds(make_model, kind)
     initial, identity = begun(model), id(model)
     model.fit(*plane, verbose=0)
-    Adoption(model, SURGERY, initial, None).apply()
+    Adoption(model, SURGERY, initial).apply()
     assert id(model) == identity
     names = [type(layer).__name__ for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     assert names == ["Normalization", "Dense", "Dense", "Dense", "Rescaling"]
@@ -56,7 +56,7 @@ def test_training_starts_anew_from_the_initial_values(make_model, plane, recipe)
     model = make_model(optimizer=keras.optimizers.Adam(0.01))
     initial, kernel = begun(model), model.layers[0].kernel.numpy()
     model.fit(*plane, epochs=3, verbose=0)
-    Adoption(model, recipe, initial, None).apply()
+    Adoption(model, recipe, initial).apply()
     first = next(layer for layer in model.layers if layer.name == "dense" or isinstance(layer, keras.layers.Dense))
     np.testing.assert_array_equal(first.kernel, kernel)
     assert int(model.optimizer.iterations) == 0
@@ -67,7 +67,7 @@ def test_initial_values_of_a_probe_are_taken(make_model, plane):
     model = make_model()
     initial = begun(model)
     values = [np.full(variable.shape, 0.5, "float32") for variable in model.trainable_variables]
-    Adoption(model, RATE, initial, values).apply()
+    Adoption(model, RATE, initial).apply(values)
     assert all((variable.numpy() == 0.5).all() for variable in model.trainable_variables)
 
 
@@ -82,7 +82,7 @@ def test_undone_the_model_is_what_it_was_and_trains_as_if_nothing_had_happened(m
     before = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
     predictions, optimizer = model.predict(plane[0], verbose=0), model.optimizer
     model.fit(*plane, verbose=0)
-    adoption = Adoption(model, recipe, initial, None)
+    adoption = Adoption(model, recipe, initial)
     adoption.apply()
     model.fit(*plane, verbose=0)
     adoption.undo()
@@ -125,7 +125,7 @@ def test_what_a_compile_of_the_users_class_sets_is_kept(plane, recipe):
     inputs = keras.Input((2,))
     model = WithSettings(inputs, keras.layers.Dense(1)(inputs))
     model.compile(keras.optimizers.Adam(0.5), factor=7.0)
-    Adoption(model, recipe, begun(model), None).apply()
+    Adoption(model, recipe, begun(model)).apply()
     assert model.factor == 7.0
     assert model.steps_per_execution == 2
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05 if recipe is RATE else 0.5)
@@ -147,7 +147,7 @@ COMPILED = {
 def test_the_arguments_of_compile_are_kept(make_model, plane, recipe, options):
     model = make_model(**options)
     names = list(model.fit(*plane, verbose=0).history)
-    Adoption(model, recipe, begun(model), None).apply()
+    Adoption(model, recipe, begun(model)).apply()
     kept = model._compile_config.config
     assert {name: kept[name] for name in options} == options
     assert (model.run_eagerly, model.jit_compile) == (bool(options.get("run_eagerly")), "jit_compile" in options)
@@ -163,7 +163,7 @@ def test_an_optimizer_is_wrapped_against_underflow_once_or_not_at_all(recipe, au
     model.compile(keras.optimizers.Adam(0.5), "mse", auto_scale_loss=auto_scale_loss)
     kind = type(model.optimizer)
     assert (kind is keras.optimizers.LossScaleOptimizer) == auto_scale_loss
-    Adoption(model, recipe, begun(model), None).apply()
+    Adoption(model, recipe, begun(model)).apply()
     assert type(model.optimizer) is kind
     assert type(getattr(model.optimizer, "inner_optimizer", model.optimizer)) is keras.optimizers.Adam
 
@@ -175,7 +175,7 @@ def test_a_model_stays_under_its_distribution_strategy(plane, recipe):
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         model.compile(keras.optimizers.Adam(0.5), "mse")
         initial = begun(model)
-    adoption = Adoption(model, recipe, initial, None)
+    adoption = Adoption(model, recipe, initial)
     adoption.apply()
     assert model.distribute_strategy is strategy
     model.fit(*plane, verbose=0)

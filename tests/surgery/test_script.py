@@ -107,9 +107,9 @@ def adopted(model: keras.Model, recipe: Recipe, seed: int = 3, order_seed: int =
     initial = Snapshot(model)
     rebuilt = recipe.apply(model) if recipe.needs_surgery else model
     values = {id(variable): value for variable, value in fresh_values(rebuilt, seed)}
-    Adoption(
-        model, recipe, initial, [np.asarray(values.get(id(v), v.value)) for v in rebuilt.trainable_variables]
-    ).apply()
+    Adoption(model, recipe, initial).apply(
+        [np.asarray(values.get(id(v), v.value)) for v in rebuilt.trainable_variables]
+    )
     used = streamed({**given, **recipe.fit_arguments}, order_seed)
     script = written(model, recipe, given, used, seed, order_seed)
     model.fit(**used)
