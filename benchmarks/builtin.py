@@ -84,6 +84,10 @@ STRENGTHS = (0.0, 1.0)
 NOISE = 0.2
 """Difficulty of the harder scenarios: much to be lost, yet enough to learn that a hand-made fix has skill."""
 
+LONGER = 8
+"""Times as many epochs, of the longer programs: ten seconds or more of `model.fit`, where what a repair costs in any
+case counts for less."""
+
 
 def noisy(make_data: MakeData, task: Task, share: float) -> MakeData:
     """A generator with noise in its targets.
@@ -116,22 +120,25 @@ def harder(base: Base, difficulty: float) -> Base:
 
 @dataclasses.dataclass(frozen=True)
 class Planted:
-    """A fault in a program, at a strength and a difficulty.
+    """A fault in a program, at a strength, a difficulty and a length.
 
     Args:
         fault: Its name, or that of a pair.
         base: Name of the program.
         strength: From 0 to 1; None to draw it.
         difficulty: From 0 to 1.
+        length: Times as many epochs as the program has by itself.
     """
 
     fault: str
     base: str
     strength: float | None = None
     difficulty: float = 0.0
+    length: int = 1
 
     def _healthy(self, seed: int) -> Program:
-        return harder(BY_NAME[self.base], self.difficulty).draw(seed)
+        base = BY_NAME[self.base]
+        return dataclasses.replace(harder(base, self.difficulty), epochs=self.length * base.epochs).draw(seed)
 
     def draw(self, seed: int) -> Program:
         """The broken program."""
@@ -145,6 +152,7 @@ class Planted:
         """It, with what is known of it."""
         marks = [] if self.strength is None else [f"strength={self.strength:g}"]
         marks += [f"noise={self.difficulty:g}"] if self.difficulty else []
+        marks += [f"longer={self.length}"] if self.length > 1 else []
         is_first = self.base == _first_base(self.fault)
         suites = {"full"}
         if not marks and self.base in BY_FAULT[self.fault].bases:
@@ -163,7 +171,9 @@ class Planted:
             difficulty=self.difficulty,
             suites=frozenset(suites),
             is_searched=not marks and is_first,
-            fixed_as="" if BY_FAULT[self.fault].is_undone else f"{self.base}/noise={self.difficulty:g}",
+            fixed_as=""
+            if BY_FAULT[self.fault].is_undone
+            else f"{self.base}/noise={self.difficulty:g}/longer={self.length}",
         )
 
 
@@ -178,19 +188,27 @@ def _has_strength(fault: str) -> bool:
     return low != high
 
 
+def _keeps_length(fault: str) -> bool:
+    """Whether a fault leaves the number of epochs as it is: of others there are no longer programs."""
+    program = BY_NAME[_first_base(fault)].draw(0)
+    return BY_FAULT[fault].planted_into(program).epochs == program.epochs
+
+
 def planted() -> Iterator[Scenario]:
-    """Every fault in every program it breaks; single ones also at both ends of their range, and under noise."""
+    """Every fault in every program it breaks; single ones also at the ends of their range, under noise, longer."""
     for fault in (*FAULTS, *DOUBLES):
         for base in fault.bases:
             yield Planted(fault.name, base).scenario()
     for base, names in FURTHER.items():
         for name in names:
             yield Planted(name, base).scenario()
-    for fault in FAULTS:
+    for number, fault in enumerate(FAULTS):
         if _has_strength(fault.name):
             for strength in STRENGTHS:
                 yield Planted(fault.name, fault.bases[0], strength).scenario()
         yield Planted(fault.name, fault.bases[0], difficulty=NOISE).scenario()
+        if _keeps_length(fault.name):
+            yield Planted(fault.name, fault.bases[number % len(fault.bases)], length=LONGER).scenario()
 
 
 def _control(verdict: str, name: str, draw: Any, difficulty: float = 0.0) -> Scenario:

@@ -1,5 +1,7 @@
 """The page of results: tables, pictures, requirements, and where autofix loses. Made of records alone."""
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,6 +11,9 @@ from autofix.benchmarks.faults.judging import Record
 from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share, least_skill
 
 Row = tuple[str, ...]
+
+LENGTHS_S = (2.0, 5.0, 10.0)
+"""Seconds that the hand-made fix trains for, where the table of lengths is divided."""
 
 BETTER = 0.05
 """An arm did better on a run than autofix when its skill is higher by more than this."""
@@ -158,6 +163,19 @@ def speed_rows(results: Results) -> list[Row]:
     return rows
 
 
+def length_rows(results: Results) -> list[Row]:
+    """For programs of each length, over the runs that autofix repairs: what a repair takes, over the two trainings."""
+    rows: list[Row] = []
+    repaired = [record for record in results.on_broken("autofix").values() if measures.is_repaired(record)]
+    for low, high in itertools.pairwise((0.0, *LENGTHS_S, math.inf)):
+        runs = [record for record in repaired if low <= record["healthy_seconds"] < high]
+        if runs:
+            title = f"{low:g} to {high:g} s" if high < math.inf else f"{low:g} s and more"
+            ratios = ([one["seconds"] / one[f"{other}_seconds"] for one in runs] for other in ("plain", "healthy"))
+            rows.append((title, str(len(runs)), *(str(measures.middle(values)) for values in ratios)))
+    return rows
+
+
 def _repaired_within(record: Record, seconds: float) -> bool:
     return measures.seconds_to_repair(record) <= seconds
 
@@ -236,6 +254,8 @@ def page(results: Results, drawn: Sequence[tuple[str, str]], commands: str) -> s
     text += [f"Not run: {_title(one)} ({one.not_run}).\n" for one in _all(results) if one.not_run]
     if rows := speed_rows(results):
         text += ["## Against the searches", "", SPEED, "", *_markdown(SPEED_COLUMNS, rows)]
+    if rows := length_rows(results):
+        text += ["## Wall time, by length of the training", "", LENGTHS, "", *_markdown(LENGTH_COLUMNS, rows)]
     text += ["## Where autofix loses", "", *loss_lines(results), ""]
     for title, path in drawn:
         text += [f"![{title}]({path})", ""]
@@ -260,6 +280,12 @@ SPEED_COLUMNS = (
     *("search", "runs", "autofix repairs", "the search repairs", "within autofix' time"),
     *("time to a repair over autofix', median", "time to the same repaired share", "time of the whole search"),
 )
+
+LENGTHS = """\
+The runs that autofix repairs, by how long the program takes that is fixed by hand, beside the same other runs. A repair
+compiles a trial or two and fits reference learners, however short the training is."""
+
+LENGTH_COLUMNS = ("fixed by hand", "runs", "time / broken", "time / by hand")
 
 
 def _title(figures: ArmFigures) -> str:

@@ -235,6 +235,15 @@ def test_each_cause_has_a_row_and_counts_what_fails_only():
     assert all(len(row) == len(results.CAUSE_COLUMNS) for row in rows)
 
 
+def test_times_are_told_by_how_long_the_program_fixed_by_hand_trains():
+    long = [{**one, "seconds": 20.0} for one in broken_run(1)]
+    unrepaired = broken_run(2, skill=0.0)
+    rows = results.length_rows(Results.of([*broken_run(), *long, *unrepaired]))
+    assert [row[:2] for row in rows] == [("2 to 5 s", "1"), ("10 s and more", "1")]
+    assert [row[-1].split()[0] for row in rows] == ["1.5", "1"]
+    assert all(len(row) == len(results.LENGTH_COLUMNS) for row in rows)
+
+
 def test_groups_have_the_share_of_each_arm():
     joined = Results.of([*broken_run(), *broken_run(1, skill=0.0)])
     shares = measures.groups(joined, "cause")["dead_units"]
