@@ -22,8 +22,8 @@ from autofix.recipe import Recipe
 from autofix.report import Report
 from autofix.report.records import Finding, RunRecord, Script
 from autofix.report.traces import Circumstances, Trace
-from autofix.search.repair import FINAL_TRAININGS
 from autofix.search.repair_record import Repair
+from autofix.search.starts import FINAL_TRAININGS
 from autofix.settings import DEFAULT_ACCEPT, DEFAULT_MAX_TRIALS, Settings
 from autofix.state import RandomState
 from autofix.strategy import Strategy, resolve_strategies

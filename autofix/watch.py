@@ -23,8 +23,9 @@ from autofix.report.traces import Predictions
 from autofix.scoring.alignment import unmasked
 from autofix.scoring.loss_specs import LossSpec
 from autofix.scoring.numpy_losses import loss_spec
-from autofix.search.repair import RepairShop, Start
+from autofix.search.repair import RepairShop
 from autofix.search.repair_record import Repair
+from autofix.search.starts import Start
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.state import Snapshot
 from autofix.trackers import Trackers

@@ -37,7 +37,8 @@ class SpentIterators:
     def keep(self) -> None:
         """Keeps the iterator of the epoch that has just ended, if it is one of arrays."""
         held = running_fit()
-        if "iterator" in held and type(held["epoch_iterator"].data_adapter).__name__ == "ArrayDataAdapter":
+        adapter = getattr(held.get("epoch_iterator"), "data_adapter", None)
+        if "iterator" in held and type(adapter).__name__ == "ArrayDataAdapter":
             self._kept.append(held["iterator"])
 
     def let_go(self) -> None:

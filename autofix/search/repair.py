@@ -36,6 +36,7 @@ from autofix.search.minimize import minimize
 from autofix.search.probe import ProbeEngine
 from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
 from autofix.search.search_space import SearchSpace, Values
+from autofix.search.starts import Start, starts_of
 from autofix.settings import Settings
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
@@ -47,12 +48,6 @@ CONFIRMED_CANDIDATES = 3
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
 
-FINAL_TRAININGS = 3
-"""Times that the final training is run, with other initial weights, where it falls short of the proven skill."""
-
-INITIALIZATIONS = 8
-"""Initial weights that are tried, if need be, to find some that the final training does well from."""
-
 RULED_OUT = 0.1
 """Skill that is ruled out where a finished training is said to have had nothing to learn: with fewer rows than that
 takes, nothing is said."""
@@ -60,19 +55,6 @@ takes, nothing is said."""
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
 over devices."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Start:
-    """Where a final training may begin.
-
-    Args:
-        seed: Of the initial weights.
-        values: Of the repaired network's trainable variables, in order.
-    """
-
-    seed: int
-    values: Sequence[tf.Tensor]
 
 
 class RepairShop:
@@ -367,29 +349,8 @@ class RepairShop:
         return None
 
     def starts(self, outcome: Outcome) -> Iterator[Start]:
-        """Initial weights for the final training, the ones to take first, looked for as they are asked for.
-
-        First come those that lead, on all training rows, to the skill proven on held-out ones, in order: the ones with
-        the smallest loss would be those that overfit most. The others follow by their loss.
-
-        Args:
-            outcome: Of the recipe that the model has taken over, or is to. The model carries its own network when the
-                next ones are asked for.
-        """
-        others: dict[int, float] = {}
-        for seed in range(self._settings.base_seed, self._settings.base_seed + INITIALIZATIONS):
-            with preserved_randomness(seed=self._settings.base_seed):
-                loss = self.judge.training_loss(outcome.recipe, seed)
-            if loss <= 1.0 - outcome.skill:
-                yield self._start(outcome.recipe, seed)
-            else:
-                others[seed] = loss
-        for seed in sorted(others, key=lambda seed: others[seed]):
-            yield self._start(outcome.recipe, seed)
-
-    def _start(self, recipe: Recipe, seed: int) -> Start:
-        with preserved_randomness(seed=self._settings.base_seed):
-            return Start(seed, self.engine.initial_values(recipe, seed))
+        """Where the final training may begin, as `starts_of` finds it."""
+        return starts_of(self.judge, self.engine, outcome, self._settings.base_seed)
 
     def _is_learnable(self) -> bool:
         if self._records and all(record.status == "failed" for record in self._records):
