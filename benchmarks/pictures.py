@@ -158,7 +158,7 @@ def _draw_parts(axes: Any, results: Results) -> None:
         if heights.any():
             axes.bar(range(len(rungs)), heights, bottom=below, color=colour, label=part)
             below += heights
-    axes.set_xticks(range(len(rungs)), [f"{rung}\n(of {len(by_rungs[rung])})" for rung in rungs])
-    axes.set(xlabel="rungs that were climbed (of so many runs)", ylabel="mean seconds of autofix")
+    axes.set_xticks(range(len(rungs)), [f"{rung}\n({len(by_rungs[rung])})" for rung in rungs])
+    axes.set(xlabel="rungs that were climbed (on so many runs)", ylabel="mean seconds of autofix")
     if rungs:
         axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
