@@ -173,11 +173,11 @@ class Watch(CollapseMonitor):
         self._trackers.look(self._training, epoch, self.looks[-1].heads)
 
     def doubt(self) -> None:
-        self.spent.keep()
         # Little skill may be all there is: the reference learners tell, once on the way and once at the end.
         look = self.looks[-1]
         if self.shop is not None and not look.is_last:
             return
+        self.spent.keep()
         shop = self.shop or self._open_shop()
         if shop.expects_more_than(look.heads, is_last=look.is_last):
             self.suspect()
@@ -185,11 +185,11 @@ class Watch(CollapseMonitor):
             self.repair = shop.find_nothing(self.epoch_losses)
 
     def suspect(self) -> None:
-        self.spent.keep()
         look = self.looks[-1]
         # A training that has ended in a collapse did not get there by itself, whatever its probe did.
         if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
             return
+        self.spent.keep()
         self.suspected = look
         is_finite = all(head.is_finite for head in look.heads)
         with self._console.search(describe(look)):
