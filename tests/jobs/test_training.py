@@ -23,7 +23,7 @@ def home(tmp_path):
     x = rng.uniform(0.0, 1.0, (120, 2)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", 2.0 * x[:, 0] - x[:, 1])
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(1)
     layers = [keras.Input((2,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
     keras.Sequential(layers).save(tmp_path / "m.keras")
     return tmp_path
