@@ -7,6 +7,9 @@ What is computed from arrays alone is in `autofix.data.profiles`, what is read o
 import dataclasses
 from typing import Any
 
+CHANCE = 0.05
+"""A permutation test with a larger p-value shows no dependence."""
+
 STRONG_DRIFT = 0.5
 """Order drift above this means that neighbouring rows share their targets."""
 

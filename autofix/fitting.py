@@ -352,12 +352,12 @@ def _verdict(watch: Watch) -> str:
     if not watch.looks or not watch.looks[-1].heads:
         return "not_assessed"
     last = watch.looks[-1]
-    was_wrong = watch.repair is not None and not watch.repair.is_false_alarm
-    if not last.is_collapsed and not (was_wrong and last.is_weak):
+    repair = watch.repair
+    was_wrong = repair is not None and not repair.is_false_alarm
+    is_memory = repair is not None and repair.found_nothing and watch.is_judged_by_training_rows
+    if not last.is_collapsed and not (was_wrong and last.is_weak) and not is_memory:
         return "healthy"
-    if watch.repair is not None and not watch.repair.is_learnable:
-        return "unlearnable"
-    return "unrepaired"
+    return "unlearnable" if repair is not None and not repair.is_learnable else "unrepaired"
 
 
 def _frames_to_the_user() -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from autofix.data.sources import Source
-from autofix.data.training_data import MIN_HELD_OUT_ROWS, TrainingData
+from autofix.data.training_data import TrainingData
 from autofix.measuring.inspection import layers_now
 from autofix.monitoring.monitor import Look
 from autofix.report.traces import Circumstances, LayerHealth, LookTrace, LossCurve, Trace
@@ -135,7 +135,7 @@ def circumstances(
     defaults = {name: one.default for name, one in inspect.signature(function).parameters.items()}
     names = source.feature_names()
     is_wide = any(len(columns) > MOST_FEATURE_NAMES for columns in names)
-    rows = "" if data is None else "validation" if data.n_held_out >= MIN_HELD_OUT_ROWS else "training"
+    rows = "" if data is None else "validation" if data.has_held_out else "training"
     return Circumstances(
         versions=versions(),
         seed=settings.base_seed,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from autofix.evidence import STRONG_DRIFT
+from autofix.evidence import CHANCE, STRONG_DRIFT
 
 CONFIDENT = 0.7
 """Causes this likely are treated together on the first rung: more likely than not with some margin, so that of two of
@@ -100,7 +100,7 @@ class Thresholds:
     minority_share: float = 0.1
     min_rows: float = 10.0
     no_skill: float = 0.02
-    chance: float = 0.05
+    chance: float = CHANCE
     dead_share: float = 0.75
     deadly_bias: float = -5.0
     saturated_share: float = 0.5

@@ -93,6 +93,11 @@ class TrainingData:
         return self.n_sample - self.n_training
 
     @property
+    def has_held_out(self) -> bool:
+        """Whether the user's validation rows are enough to judge by."""
+        return self.n_held_out >= MIN_HELD_OUT_ROWS
+
+    @property
     def total_steps(self) -> int:
         """The user's horizon in steps."""
         return self.epochs * self.steps_per_epoch
@@ -112,7 +117,7 @@ class TrainingData:
     def watch_rows(self, most: int) -> np.ndarray:
         """Rows to judge a running training on: held-out ones where there are enough, else training rows."""
         rows = np.arange(self.n_sample)
-        rows = rows[self.n_training :] if self.n_held_out >= MIN_HELD_OUT_ROWS else rows[: self.n_training]
+        rows = rows[self.n_training :] if self.has_held_out else rows[: self.n_training]
         return rows[_evenly(len(rows), most)]
 
     def splits(self, seed: int, *, throughout: bool = False) -> list[Split]:
@@ -123,7 +128,7 @@ class TrainingData:
             throughout: Whether, instead of one random split, all that hold out as many rows are wanted, so that each
                 training row is held out once. The first is the one.
         """
-        if self.n_held_out >= MIN_HELD_OUT_ROWS:
+        if self.has_held_out:
             return [(np.arange(self.n_training), np.arange(self.n_training, self.n_sample))]
         order = np.random.default_rng(seed).permutation(self.n_training)
         order = order[np.argsort(self._strata()[order], kind="stable")]

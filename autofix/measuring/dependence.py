@@ -1,6 +1,11 @@
 """Whether the targets depend on the inputs at all: a permutation test that needs no model."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from autofix.evidence import CHANCE
+from autofix.measuring.references import flatten_inputs
 
 BLOCK_ROWS = 256
 """More rows are dealt into blocks, whose statistics are added: the cost grows with the square of a block's rows."""
@@ -11,8 +16,33 @@ MAX_BLOCKS = 4
 N_PERMUTATIONS = 199
 """Smallest p-value 0.005, and 5 % is met exactly (Davison & Hinkley 1997, section 4.2.5)."""
 
+QUICK_BLOCKS, QUICK_PERMUTATIONS = 1, 39
+"""Of a test that every healthy training may have to pay: 256 rows and a smallest p-value of 0.025 take 0.01 s."""
 
-def dependence_p_value(x_table: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
+
+def shows_dependence(inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray], seed: int = 0) -> bool:
+    """Whether a quick test finds that the targets depend on the inputs.
+
+    Args:
+        inputs: Arrays of shape `(n_rows, ...)`. Not changed.
+        targets: The same. Class numbers are taken as numbers.
+        seed: Of the sample of rows and the permutations.
+
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(100, 1))
+    >>> shows_dependence([x], [np.abs(x)])
+    True
+    """
+    rows = np.random.default_rng(seed).permutation(len(inputs[0]))[: QUICK_BLOCKS * BLOCK_ROWS]
+    table = flatten_inputs([array[rows] for array in inputs])
+    columns = np.concatenate([target[rows].reshape(len(rows), -1) for target in targets], axis=1)
+    return dependence_p_value(table, columns, seed, QUICK_PERMUTATIONS) <= CHANCE
+
+
+def dependence_p_value(
+    x_table: np.ndarray, y: np.ndarray, seed: int = 0, n_permutations: int = N_PERMUTATIONS
+) -> float:
     """p-value of a distance-covariance test of the targets against the inputs.
 
     Distance covariance is 0 only for independent variables, whatever the form of the dependence. It is strongest
@@ -22,6 +52,7 @@ def dependence_p_value(x_table: np.ndarray, y: np.ndarray, seed: int = 0) -> flo
         x_table: Finite features, `(n_rows, n_features)`; see `references.flatten_inputs`. Not changed.
         y: Finite targets, `(n_rows,)` or `(n_rows, n_columns)`: numbers, or one-hot classes. Not changed.
         seed: Of the sample of rows and the permutations.
+        n_permutations: The smallest p-value is one over one more than these.
 
     Returns:
         From 0.005 to 1; 1 where either does not vary or there are fewer than four rows.
@@ -44,12 +75,12 @@ def dependence_p_value(x_table: np.ndarray, y: np.ndarray, seed: int = 0) -> flo
     distances = [(_centred_distances(x[block]), _centred_distances(targets[block])) for block in blocks]
     observed = sum(float(np.vdot(of_x, of_y)) for of_x, of_y in distances)
     at_least = 0
-    for _ in range(N_PERMUTATIONS):
+    for _ in range(n_permutations):
         # Within each block: under independence all of these orders are equally likely.
         permuted = sum(_permuted(of_x, of_y, rng) for of_x, of_y in distances)
         # Not below by more than rounding: permutations of equal rows give the same sum.
         at_least += permuted >= observed * (1.0 - 1e-9)
-    return float((1 + at_least) / (1 + N_PERMUTATIONS))
+    return float((1 + at_least) / (1 + n_permutations))
 
 
 def _permuted(of_x: np.ndarray, of_y: np.ndarray, rng: np.random.Generator) -> float:

@@ -29,7 +29,7 @@ from autofix.search.escalate import (
     EscalationOracle,
     EscalationTuner,
 )
-from autofix.search.expectations import FLOOR
+from autofix.search.expectations import FLOOR, WEAK_SHARE
 from autofix.search.identity import identity_of
 from autofix.search.judge import Judge, Outcome
 from autofix.search.minimize import minimize
@@ -146,14 +146,15 @@ class RepairShop:
         is_short = expectations.is_short if is_last else expectations.far_exceeds
         return any(is_short(index, head) for index, head in enumerate(heads))
 
-    def find_nothing(self, epoch_losses: Sequence[float]) -> Repair | None:
-        """The finding that there is nothing to learn, of a finished training with little skill; None where there is.
+    def find_nothing(self, epoch_losses: Sequence[float], seen: Sequence[Assessment]) -> Repair | None:
+        """The finding that there is nothing to learn, of a finished training with some skill; None where there is.
 
         Neither a reference learner nor the network itself has skill on held-out rows, and a permutation test finds no
-        dependence: little skill on the rows that were trained on is then nothing but memory.
+        dependence: what skill it has on the rows that it was trained on is then nothing but memory.
 
         Args:
             epoch_losses: Mean training loss of each epoch.
+            seen: The skill at the end of the training.
         """
         if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
             return None
@@ -161,16 +162,18 @@ class RepairShop:
             self._compare_with_references()
             evidence = self._collect(epoch_losses)
             findings = causes.rank(evidence)
+            references = self.judge.expectations.references
             has_signal = all(finding.cause != "no_signal" for finding in findings) or any(
-                reference.skill_lower > 0.0 or reference.skill_upper > RULED_OUT
-                for reference in self.judge.expectations.references
+                reference.skill_lower > 0.0 for reference in references
             )
             try:
-                if has_signal or self.judge.has_any_skill(self.judge.control()):
+                if has_signal or self.judge.has_any_skill(control := self.judge.control()):
                     return None
             except UNRUNNABLE:
                 return None
-        references = self.judge.expectations.references
+        is_ruled_out = all(reference.skill_upper <= RULED_OUT for reference in references)
+        if not (is_ruled_out or is_memory(seen, control.heads)):
+            return None
         seconds = dict(self._seconds)
         samples = samples_of(self.judge, (), None, self._judged_names)
         findings = nothing_first(findings)
@@ -372,6 +375,12 @@ class RepairShop:
             yield
         finally:
             self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
+
+
+def is_memory(seen: Sequence[Assessment], held_out: Sequence[Assessment]) -> bool:
+    """Whether less than half of the skill that was seen on training rows can be there on others, of any output."""
+    pairs = zip(seen, held_out, strict=True)
+    return any(other.is_finite and other.skill_upper < WEAK_SHARE * own.skill for own, other in pairs)
 
 
 def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:

@@ -52,6 +52,11 @@ class Repair:
     evidence: Evidence | None = None
     predictions: tuple[Predictions, ...] = ()
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether it was looked for something to learn, with reference learners and a test, and nothing was found."""
+        return not self.is_learnable and any(finding.cause == "no_signal" for finding in self.findings)
+
     def describe(self) -> str:
         """How the attempt ended, as a sentence."""
         if self.outcome is not None:
