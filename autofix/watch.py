@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from autofix.data.sources import Source, Unwatchable
-from autofix.data.training_data import TrainingData
+from autofix.data.training_data import MIN_ROWS, TrainingData
 from autofix.errors import CollapseWarning, ModelError
 from autofix.feeding import build_optimizer, forward
 from autofix.measuring.dependence import shows_dependence
@@ -193,7 +193,9 @@ class Watch(CollapseMonitor):
         A test of the data alone comes first: it takes 0.01 s, and most data pass it.
         """
         look, data = self.looks[-1], self._data
-        if data is None or self.repair is not None or data.has_held_out or look.is_weak:
+        if data is None or self.repair is not None or look.is_weak:
+            return
+        if data.has_held_out or data.n_training < MIN_ROWS:
             return
         rows = slice(data.n_training)
         if shows_dependence([array[rows] for array in data.inputs], [array[rows] for array in data.targets]):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autofix
+import autofix.watch
 
 
 def network(n_features, rate=0.001):
@@ -259,3 +260,74 @@ def test_a_relation_that_noise_nearly_hides_is_left_alone():
         warnings.simplefilter("error", autofix.CollapseWarning)
         history = autofix.fit(model, x, y, epochs=12, verbose=0)
     assert history.report.verdict == "healthy"
+
+
+# What a network shows on the rows that it was trained on
+
+
+def large(n_features, rate=0.01):
+    parts = [keras.layers.Dense(64, activation="relu"), keras.layers.Dense(64, activation="relu")]
+    model = keras.Sequential([keras.Input((n_features,)), *parts, keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    return model
+
+
+def ends(x, y, epochs, make=large):
+    """Predictions after `model.fit` and after `autofix.fit`, and the report."""
+    predictions, report = [], None
+    for fit in (keras.Model.fit, autofix.fit):
+        keras.utils.set_random_seed(2)
+        model = make(x.shape[1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", autofix.CollapseWarning)
+            report = getattr(fit(model, x, y, epochs=epochs, verbose=0), "report", None)
+        predictions.append(model.predict(x, verbose=0)[:, 0])
+    return *predictions, report
+
+
+def test_a_network_that_knows_noise_by_heart_is_told_so_and_left_alone():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(80, 6)), rng.normal(size=80)
+    plain, watched, report = ends(x, y, epochs=100)
+    assert 1.0 - ((plain - y) ** 2).mean() / y.var() > 0.9, "the network should fit its rows"
+    np.testing.assert_array_equal(plain, watched)
+    assert report.verdict == "unlearnable", str(report)
+    assert report.cause == "no_signal"
+    assert report.before[0].skill > 0.9
+
+
+def test_four_rows_that_are_learned_are_not_called_noise():
+    x, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
+    plain, watched, report = ends(x, y, epochs=150)
+    np.testing.assert_array_equal(plain, watched)
+    assert np.abs(plain - y).max() < 0.2, "the network should learn which of two differ"
+    assert report.verdict == "healthy", str(report)
+    assert not report.notes
+
+
+def test_a_relation_that_only_the_network_finds_is_no_noise():
+    rng = np.random.default_rng(5)
+    x = rng.choice([-1.0, 1.0], size=(256, 5))
+    y = x[:, :4].prod(axis=1)  # of four signs: nothing that looks at fewer of them can see it
+    plain, watched, report = ends(x, y, epochs=60)
+    np.testing.assert_array_equal(plain, watched)
+    assert report.verdict == "healthy", str(report)
+
+
+def test_what_cannot_be_told_is_noted(monkeypatch):
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(80, 6)), rng.normal(size=80)
+    monkeypatch.setattr(autofix.watch.RepairShop, "find_nothing", lambda *_: None)
+    plain, watched, report = ends(x, y, epochs=100)
+    np.testing.assert_array_equal(plain, watched)
+    assert report.verdict == "healthy"
+    assert any("80 training rows" in note and "no dependence" in note for note in report.notes)
+
+
+def test_what_validation_rows_show_is_not_questioned(monkeypatch):
+    rng = np.random.default_rng(5)
+    x = rng.choice([-1.0, 1.0], size=(256, 5))
+    y = x[:, :4].prod(axis=1)
+    monkeypatch.setattr(autofix.watch, "shows_dependence", lambda *_: pytest.fail("should not be asked"))
+    keras.utils.set_random_seed(2)
+    assert verdict_of(large(5), x, y, epochs=60, validation_split=0.3).verdict == "healthy"

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from autofix.measuring.dependence import BLOCK_ROWS, MAX_BLOCKS, dependence_p_value
+from autofix.measuring.dependence import BLOCK_ROWS, MAX_BLOCKS, dependence_p_value, shows_dependence
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 3))
@@ -60,3 +60,29 @@ def test_a_weak_dependence_that_one_block_misses_is_found_in_more():
         return np.mean(np.array(p_values) <= 0.05)
 
     assert found(MAX_BLOCKS * BLOCK_ROWS) >= found(BLOCK_ROWS) + 0.3
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [X[:, 0]],
+        [np.digitize(X[:, 2], [-0.5, 0.5])],  # class numbers
+        [RNG.normal(size=(150, 1)), np.abs(X[:, :1])],  # one output of several is enough
+        [np.stack([X[:, :2], X[:, :2]], axis=1)],  # sequences
+    ],
+)
+def test_a_quick_test_finds_what_is_plain_to_see(targets):
+    assert shows_dependence([X], targets)
+
+
+def test_a_quick_test_takes_inputs_of_any_shape():
+    rng = np.random.default_rng(7)
+    targets = rng.normal(size=(150, 1))
+    images = rng.normal(size=(150, 8, 8, 1)) + targets[:, :, None, None]
+    assert shows_dependence([rng.normal(size=(150, 2)), images], [targets])
+
+
+def test_a_quick_test_seldom_takes_noise_for_more():
+    rng = np.random.default_rng(6)
+    found = [shows_dependence([rng.normal(size=(60, 3))], [rng.normal(size=60)], seed) for seed in range(200)]
+    assert np.mean(found) <= 0.1
