@@ -82,6 +82,14 @@ def test_a_quick_test_takes_inputs_of_any_shape():
     assert shows_dependence([rng.normal(size=(150, 2)), images], [targets])
 
 
+def test_a_quick_test_looks_at_some_columns_of_many():
+    rng = np.random.default_rng(8)
+    wide = rng.normal(size=(150, 1)) + rng.normal(size=(150, 5_000))
+    assert shows_dependence([wide], [wide.mean(axis=1)])
+    assert shows_dependence([wide.mean(axis=1)[:, None]], [wide])
+    assert shows_dependence([wide[:, :0], wide], [wide.mean(axis=1), wide[:, :0]])
+
+
 def test_a_quick_test_seldom_takes_noise_for_more():
     rng = np.random.default_rng(6)
     found = [shows_dependence([rng.normal(size=(60, 3))], [rng.normal(size=60)], seed) for seed in range(200)]
