@@ -26,7 +26,7 @@ from autofix.scoring.loss_specs import LossSpec
 from autofix.scoring.numpy_losses import loss_spec
 from autofix.search.repair import RepairShop
 from autofix.search.repair_record import Repair
-from autofix.search.starts import Start
+from autofix.search.starts import Start, starts_of
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.state import Snapshot
 from autofix.trackers import Trackers
@@ -180,8 +180,7 @@ class Watch(CollapseMonitor):
         look = self.looks[-1]
         if self.shop is not None and not look.is_last:
             return
-        self.spent.keep()
-        shop = self.shop or self._open_shop()
+        shop = self._enter_shop()
         if shop.expects_more_than(look.heads, is_last=look.is_last):
             self.suspect()
         elif look.is_last and self.repair is None:
@@ -193,15 +192,13 @@ class Watch(CollapseMonitor):
         A test of the data alone comes first: it takes 0.01 s, and most data pass it.
         """
         look, data = self.looks[-1], self._data
-        if data is None or self.repair is not None or look.is_weak:
-            return
-        if data.has_held_out or data.n_training < MIN_ROWS:
+        is_settled = self.repair is not None or look.is_weak
+        if data is None or is_settled or not self.is_judged_by_training_rows or data.n_training < MIN_ROWS:
             return
         rows = slice(data.n_training)
         if shows_dependence([array[rows] for array in data.inputs], [array[rows] for array in data.targets]):
             return
-        self.spent.keep()
-        self.repair = (self.shop or self._open_shop()).find_nothing(self.epoch_losses, look.heads)
+        self.repair = self._enter_shop().find_nothing(self.epoch_losses, look.heads)
         if self.repair is None:
             self.notes.append(
                 f"In the {data.n_training:,} training rows, a test finds no dependence of the targets on the inputs. "
@@ -213,18 +210,22 @@ class Watch(CollapseMonitor):
         # A training that has ended in a collapse did not get there by itself, whatever its probe did.
         if self.repair is not None and not (look.is_last and self.repair.is_false_alarm):
             return
-        self.spent.keep()
         self.suspected = look
         is_finite = all(head.is_finite for head in look.heads)
         with self._console.search(describe(look)):
-            shop = self.shop or self._open_shop()
+            shop = self._enter_shop()
             self.repair = shop.attempt(self.epoch_losses, is_finite=is_finite, has_ended=look.is_last)
             self._console.outcome(self.repair.describe())
         if self.repair.outcome is not None:
-            starts = shop.starts(self.repair.outcome)
+            starts = starts_of(shop.judge, shop.engine, self.repair.outcome, self._settings.base_seed)
             self.starts = itertools.chain([next(starts)], starts)  # if there are none, the training goes on
             self._on_stop()
             self.model.stop_training = True
+
+    def _enter_shop(self) -> RepairShop:
+        """The shop, opened at the first call. What is done in there holds the training up."""
+        self.spent.keep()
+        return self.shop or self._open_shop()
 
     def _open_shop(self) -> RepairShop:
         assert self._data is not None

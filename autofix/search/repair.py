@@ -36,7 +36,6 @@ from autofix.search.minimize import minimize
 from autofix.search.probe import ProbeEngine
 from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
 from autofix.search.search_space import SearchSpace, Values
-from autofix.search.starts import Start, starts_of
 from autofix.settings import Settings
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
@@ -172,7 +171,8 @@ class RepairShop:
             except UNRUNNABLE:
                 return None
         is_ruled_out = all(reference.skill_upper <= RULED_OUT for reference in references)
-        if not (is_ruled_out or is_memory(seen, control.heads)):
+        may_be_memory = not self._data.has_held_out
+        if not (is_ruled_out or (may_be_memory and is_memory(seen, control.heads))):
             return None
         seconds = dict(self._seconds)
         samples = samples_of(self.judge, (), None, self._judged_names)
@@ -350,10 +350,6 @@ class RepairShop:
             if self.judge.confirms(record.recipe):
                 return self.judge.run(record.recipe)
         return None
-
-    def starts(self, outcome: Outcome) -> Iterator[Start]:
-        """Where the final training may begin, as `starts_of` finds it."""
-        return starts_of(self.judge, self.engine, outcome, self._settings.base_seed)
 
     def _is_learnable(self) -> bool:
         if self._records and all(record.status == "failed" for record in self._records):

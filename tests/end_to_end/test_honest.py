@@ -9,6 +9,8 @@ import pytest
 
 import autofix
 import autofix.watch
+from autofix.monitoring.monitor import Look
+from autofix.search import repair
 
 
 def network(n_features, rate=0.001):
@@ -331,3 +333,17 @@ def test_what_validation_rows_show_is_not_questioned(monkeypatch):
     monkeypatch.setattr(autofix.watch, "shows_dependence", lambda *_: pytest.fail("should not be asked"))
     keras.utils.set_random_seed(2)
     assert verdict_of(large(5), x, y, epochs=60, validation_split=0.3).verdict == "healthy"
+
+
+@pytest.mark.parametrize(("validation_split", "is_asked"), [(0.0, True), (0.5, False)])
+def test_skill_on_validation_rows_is_not_called_memory(monkeypatch, validation_split, is_asked):
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(200, 6)), rng.normal(size=200)
+    asked = []
+    monkeypatch.setattr(Look, "is_collapsed", False)  # as chance may have it
+    monkeypatch.setattr(repair, "RULED_OUT", -1.0)
+    monkeypatch.setattr(repair, "is_memory", lambda *_: asked.append(True) or True)
+    keras.utils.set_random_seed(3)
+    report = verdict_of(network(6), x, y, epochs=20, validation_split=validation_split)
+    assert bool(asked) is is_asked
+    assert report.verdict == ("unlearnable" if is_asked else "healthy")
