@@ -351,13 +351,14 @@ class _Run:
 def _verdict(watch: Watch) -> str:
     if not watch.looks or not watch.looks[-1].heads:
         return "not_assessed"
-    last = watch.looks[-1]
-    repair = watch.repair
-    was_wrong = repair is not None and not repair.is_false_alarm
-    is_memory = repair is not None and repair.found_nothing and watch.is_judged_by_training_rows
+    last, repair = watch.looks[-1], watch.repair
+    if repair is None:
+        return "unrepaired" if last.is_collapsed else "healthy"
+    was_wrong = not repair.is_false_alarm
+    is_memory = repair.found_nothing and watch.is_judged_by_training_rows
     if not last.is_collapsed and not (was_wrong and last.is_weak) and not is_memory:
         return "healthy"
-    return "unlearnable" if repair is not None and not repair.is_learnable else "unrepaired"
+    return "unrepaired" if repair.is_learnable else "unlearnable"
 
 
 def _frames_to_the_user() -> int:

@@ -30,11 +30,6 @@ def kept(x, y=None):
     return keeper
 
 
-def batches():
-    while True:
-        yield ROWS, ROWS
-
-
 def test_outside_of_fit_nothing_is_held():
     assert running_fit() == {}
     spent = SpentIterators()
