@@ -19,7 +19,8 @@ from autofix.errors import ModelError
 from autofix.feeding import as_tensor, build_optimizer, forward, is_distributed
 from autofix.recipe import Recipe
 from autofix.remedies import NormalizeInputs, RescaleOutputs
-from autofix.search.program import Program, Rows, batches, has_own_train_step
+from autofix.search.batches import batches
+from autofix.search.program import Program, Rows, has_own_train_step
 from autofix.state import Snapshot, preserved_randomness
 from autofix.surgery import architecture
 
@@ -102,6 +103,10 @@ class ProbeEngine:
         """The measured cost of a step of this recipe; compiles it when it is new."""
         return self._program(recipe).seconds_per_step
 
+    def compile(self, recipe: Recipe) -> None:
+        """Compiles the recipe without measuring or running it, which may be done beside other work."""
+        self._unmeasured(recipe).compile(self._rows(recipe), self._planned_steps)
+
     def run(
         self,
         recipe: Recipe,
@@ -152,6 +157,13 @@ class ProbeEngine:
             return [tf.identity(variable.value) for variable in program.model.trainable_variables]
 
     def _program(self, recipe: Recipe) -> Program:
+        """The program of a recipe, in the fastest way to run."""
+        program = self._unmeasured(recipe)
+        if not program.mode:
+            program.choose_mode(self._rows(recipe), self._planned_steps)
+        return program
+
+    def _unmeasured(self, recipe: Recipe) -> Program:
         batch_size = int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
         # One shape for all splits: no larger than the smallest training part.
         batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
@@ -161,10 +173,10 @@ class ProbeEngine:
         optimized = Recipe((*compiled, *small_units))
         key = (inserted, optimized, batch_size)
         if key not in self._programs:
-            self._programs[key] = self._compile(recipe, inserted, optimized, batch_size)
+            self._programs[key] = self._build(recipe, inserted, optimized, batch_size)
         return self._programs[key]
 
-    def _compile(self, recipe: Recipe, inserted: Recipe, optimized: Recipe, batch_size: int) -> Program:
+    def _build(self, recipe: Recipe, inserted: Recipe, optimized: Recipe, batch_size: int) -> Program:
         current = Snapshot(self._model)
         try:
             # The learning rate too is the one that the user's training began with.
@@ -175,7 +187,7 @@ class ProbeEngine:
                     model = architecture.build(self._model, inserted)
                 build_optimizer(model)
                 initial = Snapshot(model)
-            program = Program(
+            return Program(
                 model,
                 initial,
                 self._data,
@@ -186,8 +198,6 @@ class ProbeEngine:
             )
         finally:
             current.restore()
-        program.choose_mode(self._rows(recipe), self._planned_steps)
-        return program
 
     def _rescaling_inside(self, recipe: Recipe) -> list[RescaleOutputs]:
         """The rescaling of outputs as layers of the network: a train step of the user's own calls nothing else."""

@@ -4,6 +4,7 @@ Data, batches (as row numbers), learning rate, target scale and initial weights 
 trials which differ in nothing else share it.
 """
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -18,6 +19,7 @@ import tensorflow as tf
 from autofix.data.training_data import TrainingData
 from autofix.feeding import forward
 from autofix.recipe import Recipe
+from autofix.search.batches import batches
 from autofix.state import Snapshot
 from autofix.surgery import optimizers
 from autofix.surgery.initialization import fresh_values, trained_layers
@@ -105,6 +107,7 @@ class Program:
         self._drawn: dict[int, list[tuple[Any, Any]]] = {}
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
+        self._compiled: dict[str, Callable[..., Any]] = {}
         if has_own_train_step(model):
             # Not `train_on_batch`: it hands on three items where `fit` hands on two, and a train step may count them.
             self._step = model.train_step if model.run_eagerly else tf.function(model.train_step, autograph=False)
@@ -116,6 +119,17 @@ class Program:
 
     def _scaled_rate(self, rate: Any) -> "ScaledRate":
         return ScaledRate(rate, self._rate_factor)
+
+    def compile(self, rows: Rows, planned_steps: int) -> None:
+        """Compiles the way to run that is tried first; `choose_mode` then only measures it.
+
+        Apart from that, as it may be done beside other work, which a measurement may not.
+        """
+        if has_own_train_step(self.model) or self.model.run_eagerly:
+            return
+        self._train = self._function("xla" if self._pays_xla(planned_steps) else "graph")
+        with contextlib.suppress(Exception), self.lent(0, own_initialization=True, rate_factor=1.0):
+            self._first_steps(rows, 1)
 
     def choose_mode(self, rows: Rows, planned_steps: int) -> None:
         """Takes the fastest way to run that works, by measuring a few steps of each that may win."""
@@ -130,35 +144,48 @@ class Program:
             tried["eager"] = (self._measure(rows), self._train)
         self.mode = min(tried, key=lambda mode: tried[mode][0])
         self.seconds_per_step, self._train = tried[self.mode]
+        self._compiled.clear()
 
     def _try_compiled(self, rows: Rows, planned_steps: int, tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
-        names = [type(layer).__name__ for layer in self.model._flatten_layers()]
-        averse = any(part in name for part in XLA_AVERSE for name in names)
-        if not averse and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S:
+        if self._pays_xla(planned_steps):
             self._try_mode("xla", rows, tried)
         if not tried or tried["xla"][0] > SLOW_STEP_S:
             self._try_mode("graph", rows, tried)
-        if "graph" not in tried or "xla" in tried or averse:
+        if "graph" not in tried or "xla" in tried or self._is_averse_to_xla:
             return
         if planned_steps * tried["graph"][0] > CLEAR_GAIN * XLA_COMPILATION_S:
             self._try_mode("xla", rows, tried)
 
+    @property
+    def _is_averse_to_xla(self) -> bool:
+        names = [type(layer).__name__ for layer in self.model._flatten_layers()]
+        return any(part in name for part in XLA_AVERSE for name in names)
+
+    def _pays_xla(self, planned_steps: int) -> bool:
+        """Whether to try XLA before anything else."""
+        return not self._is_averse_to_xla and planned_steps * GRAPH_STEP_S > XLA_COMPILATION_S
+
+    def _function(self, mode: str) -> Callable[..., Any]:
+        """The loop in one way to run, compiled at its first call."""
+        if mode not in self._compiled:
+            # Without autograph, as in `fit`: it would rewrite the user's functions, or log that it cannot.
+            self._compiled[mode] = tf.function(
+                self._loop, jit_compile=mode == "xla", reduce_retracing=True, autograph=False
+            )
+        return self._compiled[mode]
+
     def _try_mode(self, mode: str, rows: Rows, tried: dict[str, tuple[float, Callable[..., Any]]]) -> None:
         """Compiles and times one way to run; one that fails is not among the tried."""
-        # Without autograph, as in `fit`: it would rewrite the user's functions, or log that it cannot.
-        self._train = tf.function(self._loop, jit_compile=mode == "xla", reduce_retracing=True, autograph=False)
+        self._train = self._function(mode)
         try:
             tried[mode] = (self._measure(rows), self._train)
         except Exception:  # noqa: BLE001 - the user's own code may raise anything when it is traced
             return
 
     def _measure(self, rows: Rows) -> float:
-        index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
-        affine = [(1.0, 0.0)] * self._n_scaled
-
         def seconds(steps: int) -> float:
             started = time.perf_counter()
-            self.train(rows, index[:steps], affine)
+            self._first_steps(rows, steps)
             return time.perf_counter() - started
 
         with self.lent(0, own_initialization=True, rate_factor=1.0):
@@ -167,6 +194,10 @@ class Program:
             while (taken := seconds(steps) - empty) < MEASURED_S and steps < CHUNK_STEPS:
                 steps = min(4 * steps, CHUNK_STEPS)
         return max(taken, 1e-6) / steps
+
+    def _first_steps(self, rows: Rows, steps: int) -> None:
+        index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
+        self.train(rows, index[:steps], [(1.0, 0.0)] * self._n_scaled)
 
     def lent(self, seed: int, own_initialization: bool, rate_factor: float) -> "Loan":
         """The model at its initial weights, put back on leaving."""
@@ -348,35 +379,3 @@ def _with_mask_of(leaf: Any, scaled: Any) -> Any:
 def has_own_train_step(model: keras.Model) -> bool:
     """Whether the model's class defines its own `train_step`, so that only Keras' loop trains it as meant."""
     return type(model).train_step is not keras.Model.train_step
-
-
-def batches(
-    rows: np.ndarray, batch_size: int, steps: int, *, shuffle: bool, seed: int, epoch_rows: int | None = None
-) -> np.ndarray:
-    """Row numbers of each step's batch, epoch after epoch.
-
-    An epoch's last, partial batch is filled up with its own rows again, so that all have one shape: the mean over it
-    stays the mean over few rows, whose noise is part of a training.
-
-    Args:
-        rows: Row numbers to train on, shape `(n_rows,)`.
-        batch_size: Rows a step.
-        steps: How many steps.
-        shuffle: Whether each pass over the rows has a new order.
-        seed: Of the orders.
-        epoch_rows: Rows of an epoch, after which a partial batch comes; None for as many as there are. Where rows are
-            held out there are more: the epoch goes on with the next pass.
-
-    Returns:
-        Shape `(steps, batch_size)`, int32.
-    """
-    rng = np.random.default_rng(seed)
-    n_rows = len(rows) if epoch_rows is None else epoch_rows
-    per_epoch = -(-n_rows // batch_size)
-    sizes = np.full(steps, batch_size)
-    sizes[per_epoch - 1 :: per_epoch] = n_rows - (per_epoch - 1) * batch_size
-    n_passes = -(-int(sizes.sum()) // len(rows))
-    order = np.concatenate([rng.permutation(rows) if shuffle else rows for _ in range(n_passes)] or [rows])
-    starts = np.cumsum(sizes) - sizes
-    index: np.ndarray = order[starts[:, None] + np.arange(batch_size) % sizes[:, None]].astype(np.int32)
-    return index

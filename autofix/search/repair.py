@@ -23,13 +23,15 @@ from autofix.report.records import Finding, TrialRecord
 from autofix.scoring.alignment import unmasked
 from autofix.scoring.assess import Assessment, assess
 from autofix.scoring.task_kinds import task_kind
+from autofix.search import memory
+from autofix.search.beside import beside
 from autofix.search.escalate import (
     HOPELESS_TRIALS_A_RUNG,
     TRIALS_A_RUNG,
     EscalationOracle,
     EscalationTuner,
 )
-from autofix.search.expectations import FLOOR, WEAK_SHARE
+from autofix.search.expectations import FLOOR
 from autofix.search.identity import identity_of
 from autofix.search.judge import Judge, Outcome
 from autofix.search.minimize import minimize
@@ -46,10 +48,6 @@ CONFIRMED_CANDIDATES = 3
 
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
-
-RULED_OUT = 0.1
-"""Skill that is ruled out where a finished training is said to have had nothing to learn: with fewer rows than that
-takes, nothing is said."""
 
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
@@ -149,7 +147,8 @@ class RepairShop:
         """The finding that there is nothing to learn, of a finished training with some skill; None where there is.
 
         Neither a reference learner nor the network itself has skill on held-out rows, and a permutation test finds no
-        dependence: what skill it has on the rows that it was trained on is then nothing but memory.
+        dependence: what skill it has on the rows that it was trained on is then nothing but memory, or, of so few
+        rows that nothing can be ruled out, may well be.
 
         Args:
             epoch_losses: Mean training loss of each epoch.
@@ -165,24 +164,32 @@ class RepairShop:
             has_signal = all(finding.cause != "no_signal" for finding in findings) or any(
                 reference.skill_lower > 0.0 for reference in references
             )
+            if has_signal:
+                return None
             try:
-                if has_signal or self.judge.has_any_skill(control := self.judge.control()):
+                with self._timed("trials"):
+                    control = self.judge.control()
+                if self.judge.has_any_skill(control):
                     return None
             except UNRUNNABLE:
                 return None
-        is_ruled_out = all(reference.skill_upper <= RULED_OUT for reference in references)
-        may_be_memory = not self._data.has_held_out
-        if not (is_ruled_out or (may_be_memory and is_memory(seen, control.heads))):
+        few_rows = memory.too_few_to_tell(self._data.n_training)
+        may_be_memory = not self._data.has_held_out and (few_rows or memory.is_memory(seen, control.heads))
+        if not (memory.is_ruled_out(references) or may_be_memory):
             return None
         seconds = dict(self._seconds)
         samples = samples_of(self.judge, (), None, self._judged_names)
-        findings = nothing_first(findings)
+        findings = nothing_first((*few_rows, *findings))
         return Repair(None, False, False, (), references, findings, (), {}, (), seconds, evidence, samples)
 
     def _compare_with_references(self) -> None:
+        """Fits the reference learners, once; meanwhile compiles the user's own recipe, which is mostly tried next."""
         if not self._has_references:
-            with self._timed("references"):
-                self.judge.run_references(self._reference_kinds())
+            with beside(lambda: self.judge.run_references(self._reference_kinds())) as references:
+                with self._timed("trials"), contextlib.suppress(*UNRUNNABLE):
+                    self.engine.compile(Recipe())
+                with self._timed("references"):
+                    references.result()
             self._has_references = True
         self._console.reference(self.judge.expectations.references)
 
@@ -371,12 +378,6 @@ class RepairShop:
             yield
         finally:
             self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
-
-
-def is_memory(seen: Sequence[Assessment], held_out: Sequence[Assessment]) -> bool:
-    """Whether less than half of the skill that was seen on training rows can be there on others, of any output."""
-    pairs = zip(seen, held_out, strict=True)
-    return any(other.is_finite and other.skill_upper < WEAK_SHARE * own.skill for own, other in pairs)
 
 
 def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from autofix.recipe import Recipe
 from autofix.state import Snapshot
-from autofix.surgery import architecture
+from autofix.surgery import architecture, optimizers
 
 
 class Adoption:
@@ -39,6 +39,10 @@ class Adoption:
             if self._recipe.needs_surgery:
                 repaired = architecture.build(self._model, self._recipe)
                 self._take_over(repaired.__dict__)
+            elif optimizers.takes_rate(self._model.optimizer, self._recipe):
+                # What `fit` has compiled for the model serves on.
+                rate = optimizers.constant_rate(self._model.optimizer)
+                self._model.optimizer.learning_rate = optimizers.rescaled(rate, self._recipe.learning_rate_factor)
             else:
                 architecture.compile_again(self._model, architecture.compile_arguments(self._model, self._recipe))
         if initial_values is not None:

@@ -41,6 +41,13 @@ def changed_optimizer(optimizer: Any, recipe: Recipe, wrap_rate: Callable[[Any],
     return type(optimizer)(**config) if schedule is not None or wrap_rate else type(optimizer).from_config(config)
 
 
+def takes_rate(optimizer: Any, recipe: Recipe) -> bool:
+    """Whether another constant rate is all that a recipe asks of an optimizer, which has taken no step yet."""
+    is_constant = isinstance(getattr(optimizer, "_learning_rate", None), keras.Variable)
+    is_plain = is_constant and getattr(optimizer, "inner_optimizer", None) is None
+    return is_plain and not recipe.of(ClipGradients) and not int(optimizer.iterations.numpy())
+
+
 def _own_arguments(config: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a wrapping optimizer that are its own, not repeated from the one inside."""
     return {key: config[key] for key in ("initial_scale", "dynamic_growth_steps", "name") if key in config}

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from autofix.causes import DEFAULT as T
+from autofix.search.memory import TELLING_ROWS
 
 
 class Text(NamedTuple):
@@ -73,7 +74,8 @@ TEXTS = {
     ),
     "too_few_rows": Text(
         "Anything: whatever is seen may be luck.",
-        f"Fewer than {T.min_rows:.0f} rows: no skill can be proven, so the verdict is `unlearnable`.",
+        f"Fewer than {T.min_rows:.0f} rows: no skill can be proven, so the verdict is `unlearnable`. Fewer than "
+        f"{TELLING_ROWS} training rows, in which neither a test nor any learner finds a dependence: one may be missed.",
         "Collect more rows.",
     ),
     "unshuffled_data": Text(

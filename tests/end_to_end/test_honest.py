@@ -10,7 +10,7 @@ import pytest
 import autofix
 import autofix.watch
 from autofix.monitoring.monitor import Look
-from autofix.search import repair
+from autofix.search import memory
 
 
 def network(n_features, rate=0.001):
@@ -298,6 +298,25 @@ def test_a_network_that_knows_noise_by_heart_is_told_so_and_left_alone():
     assert report.before[0].skill > 0.9
 
 
+def test_a_dozen_rows_of_noise_are_called_too_few():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(12, 5)), rng.normal(size=12)
+    plain, watched, report = ends(x, y, epochs=60)
+    np.testing.assert_array_equal(plain, watched)
+    assert report.verdict == "unlearnable", str(report)
+    assert report.before[0].skill > 0.3
+    assert "too_few_rows" in {finding.cause for finding in report.findings}
+    assert "More rows would help." in report.headline
+
+
+def test_a_dozen_rows_of_a_plain_relation_are_enough():
+    x = np.linspace(-1.0, 1.0, 12)[:, None]
+    plain, watched, report = ends(x, 2.0 * x[:, 0], epochs=60)
+    np.testing.assert_array_equal(plain, watched)
+    assert report.verdict == "healthy", str(report)
+    assert not report.notes
+
+
 def test_four_rows_that_are_learned_are_not_called_noise():
     x, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
     plain, watched, report = ends(x, y, epochs=150)
@@ -341,8 +360,8 @@ def test_skill_on_validation_rows_is_not_called_memory(monkeypatch, validation_s
     x, y = rng.normal(size=(200, 6)), rng.normal(size=200)
     asked = []
     monkeypatch.setattr(Look, "is_collapsed", False)  # as chance may have it
-    monkeypatch.setattr(repair, "RULED_OUT", -1.0)
-    monkeypatch.setattr(repair, "is_memory", lambda *_: asked.append(True) or True)
+    monkeypatch.setattr(memory, "RULED_OUT", -1.0)
+    monkeypatch.setattr(memory, "is_memory", lambda *_: asked.append(True) or True)
     keras.utils.set_random_seed(3)
     report = verdict_of(network(6), x, y, epochs=20, validation_split=validation_split)
     assert bool(asked) is is_asked

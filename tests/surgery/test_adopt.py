@@ -63,6 +63,29 @@ def test_training_starts_anew_from_the_initial_values(make_model, plane, recipe)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01 * recipe.learning_rate_factor)
 
 
+def test_another_rate_leaves_what_is_compiled_as_it_is(make_model, plane):
+    model, expected = (make_model(optimizer=keras.optimizers.Adam(0.01)) for _ in range(2))
+    expected.set_weights(model.get_weights())
+    initial, optimizer = begun(model), model.optimizer
+    model.fit(*plane, epochs=2, verbose=0)
+    compiled = model.train_function
+    Adoption(model, RATE, initial).apply()
+    history = model.fit(*plane, epochs=3, shuffle=False, verbose=0).history
+    assert model.optimizer is optimizer
+    assert model.train_function is compiled
+    expected.optimizer.learning_rate = 0.01 * RATE.learning_rate_factor
+    assert history == expected.fit(*plane, epochs=3, shuffle=False, verbose=0).history
+
+
+def test_an_optimizer_that_has_taken_steps_before_is_not_used_again(make_model, plane):
+    model = make_model(optimizer=keras.optimizers.Adam(0.01))
+    model.fit(*plane, verbose=0)
+    initial, optimizer = begun(model), model.optimizer
+    Adoption(model, RATE, initial).apply()
+    assert model.optimizer is not optimizer
+    assert int(model.optimizer.iterations) == 0
+
+
 def test_initial_values_of_a_probe_are_taken(make_model, plane):
     model = make_model()
     initial = begun(model)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from autofix.scoring.assess import Assessment
-from autofix.search.repair import is_memory
+from autofix.search.memory import TELLING_ROWS, is_memory, too_few_to_tell
 
 
 def head(skill, upper):
@@ -23,3 +23,10 @@ def head(skill, upper):
 )
 def test_memory_is_skill_that_cannot_be_there_on_other_rows(seen, held_out, expected):
     assert is_memory(seen, held_out) is expected
+
+
+def test_few_rows_are_said_to_tell_little():
+    (finding,) = too_few_to_tell(TELLING_ROWS - 1)
+    assert finding.cause == "too_few_rows"
+    assert "27 training rows" in finding.evidence
+    assert too_few_to_tell(TELLING_ROWS) == ()
