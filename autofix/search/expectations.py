@@ -1,5 +1,6 @@
 """What there is to be had: the held-out skill of reference learners, output by output."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -133,13 +134,27 @@ class Expectations:
         return head.skill >= SHARE_OF_BEST * accept * best
 
 
-def measure(
-    held_out: HeldOut, judged: Sequence[int], kinds: Sequence[str], shapes: Sequence[tuple[int, ...]], seed: int
-) -> Expectations:
-    """Fits the reference learners on the splits that recipes are judged on.
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """What the reference learners make of the held-out rows, not scored yet.
 
     Args:
-        held_out: Scores their predictions.
+        predictions: Of each judged output one array a learner, shape `(n_rows, n_columns)`; none where no reference
+            learner can learn its task.
+        p_value: As in `Expectations`.
+    """
+
+    predictions: list[dict[str, np.ndarray]]
+    p_value: float | None = None
+
+
+def learn(
+    held_out: HeldOut, judged: Sequence[int], kinds: Sequence[str], shapes: Sequence[tuple[int, ...]], seed: int
+) -> Learned:
+    """Fits the reference learners on the splits that recipes are judged on. Calls nothing of the user's.
+
+    Args:
+        held_out: Has the rows.
         judged: Numbers of the outputs to learn.
         kinds: The kind of task of each output; `"other"` has no reference.
         shapes: The shape of each output, without rows.
@@ -147,16 +162,39 @@ def measure(
     """
     inputs = held_out.data.inputs
     if any(array.dtype.kind not in "fiub" for array in inputs):
-        return Expectations([()] * len(judged))
+        return Learned([{}] * len(judged))
     table = flatten_inputs(inputs)
     p_values = [
         _p_value(held_out, index, kinds[index], shapes[index], table, seed) for index in judged[:MAX_TESTED_OUTPUTS]
     ]
-    return Expectations(
-        [_references(held_out, index, kinds[index], shapes[index], table, seed) for index in judged],
+    return Learned(
+        [_predictions(held_out, index, kinds[index], shapes[index], table, seed) for index in judged],
         # One output that depends on the inputs is enough for there to be something to learn.
         min((p_value for p_value in p_values if p_value is not None), default=None),
     )
+
+
+def score(
+    held_out: HeldOut, judged: Sequence[int], shapes: Sequence[tuple[int, ...]], learned: Learned
+) -> Expectations:
+    """What the reference learners' predictions are worth.
+
+    Args:
+        held_out: Scores them.
+        judged: Numbers of the outputs that were learned.
+        shapes: The shape of each output, without rows.
+        learned: From the same rows and outputs.
+    """
+    pairs = zip(judged, learned.predictions, strict=True)
+    scored = [_references(held_out, index, shapes[index], predicted) for index, predicted in pairs]
+    return Expectations(scored, learned.p_value)
+
+
+def measure(
+    held_out: HeldOut, judged: Sequence[int], kinds: Sequence[str], shapes: Sequence[tuple[int, ...]], seed: int
+) -> Expectations:
+    """Fits the reference learners and scores them; the arguments are those of `learn`."""
+    return score(held_out, judged, shapes, learn(held_out, judged, kinds, shapes, seed))
 
 
 def _p_value(
@@ -169,19 +207,25 @@ def _p_value(
     return dependence_p_value(table, np.eye(shape[0])[targets] if kind == "multiclass" else targets, seed)
 
 
-def _references(
+def _predictions(
     held_out: HeldOut, index: int, kind: str, shape: tuple[int, ...], table: np.ndarray, seed: int
-) -> list[Reference]:
-    loss = held_out.losses[index]
+) -> dict[str, np.ndarray]:
     labels = _reference_targets(held_out.data.targets[index], kind, shape)
-    if labels is None or loss is None:
-        return []
-    splits = held_out.splits(0)
-    rows = np.concatenate([test_rows for _, test_rows in splits])
+    if labels is None or held_out.losses[index] is None:
+        return {}
     n_classes = shape[-1] if kind == "multiclass" else None
-    predicted = reference_predictions(table, labels, kind, held_out.weighted_splits(index, splits), seed, n_classes)
+    splits = held_out.weighted_splits(index, held_out.splits(0))
+    return reference_predictions(table, labels, kind, splits, seed, n_classes)
+
+
+def _references(
+    held_out: HeldOut, index: int, shape: tuple[int, ...], predicted: dict[str, np.ndarray]
+) -> list[Reference]:
+    loss, splits = held_out.losses[index], held_out.splits(0)
+    rows = np.concatenate([test_rows for _, test_rows in splits])
     found = []
     for name, values in predicted.items():
+        assert loss is not None
         outputs = loss.from_target_space(values[rows].reshape(len(rows), *shape))
         head = held_out.score(index, splits, outputs).assessment
         found.append(Reference(name, head.skill, head.skill_lower, head.skill_upper))

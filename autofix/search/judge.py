@@ -11,7 +11,7 @@ from autofix.recipe import Recipe
 from autofix.report.traces import Predictions
 from autofix.scoring.assess import Assessment, improvement_bounds
 from autofix.scoring.loss_specs import LossSpec
-from autofix.search.expectations import AS_GOOD_AS_PERFECT, FLOOR, Expectations, measure
+from autofix.search.expectations import AS_GOOD_AS_PERFECT, FLOOR, Expectations, Learned, learn, score
 from autofix.search.held_out import HeadScore, HeldOut
 from autofix.search.probe import ProbeEngine
 
@@ -383,13 +383,17 @@ class Judge:
         """Whether the recipe is proven again with other splits, fresh initial weights and shuffles."""
         return all(self.is_proven(self.run(recipe, repeat), repeat) for repeat in range(1, CONFIRMATIONS + 1))
 
-    def run_references(self, kinds: Sequence[str]) -> None:
-        """Fits the reference learners on the same splits.
+    def learn_references(self, kinds: Sequence[str]) -> Learned:
+        """Fits the reference learners on the same splits; in a thread of its own, if need be.
 
         Args:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
-        self.expectations = measure(self._held_out, self._judged, kinds, self._shapes, self._seed)
+        return learn(self._held_out, self._judged, kinds, self._shapes, self._seed)
+
+    def expect(self, learned: Learned) -> None:
+        """Expects what the reference learners reach."""
+        self.expectations = score(self._held_out, self._judged, self._shapes, learned)
 
 
 def _is_as_good(skill: float, best: float) -> bool:

@@ -185,11 +185,12 @@ class RepairShop:
     def _compare_with_references(self) -> None:
         """Fits the reference learners, once; meanwhile compiles the user's own recipe, which is mostly tried next."""
         if not self._has_references:
-            with beside(lambda: self.judge.run_references(self._reference_kinds())) as references:
+            kinds = self._reference_kinds()
+            with beside(lambda: self.judge.learn_references(kinds)) as learned:
                 with self._timed("trials"), contextlib.suppress(*UNRUNNABLE):
                     self.engine.compile(Recipe())
                 with self._timed("references"):
-                    references.result()
+                    self.judge.expect(learned.result())
             self._has_references = True
         self._console.reference(self.judge.expectations.references)
 

@@ -1,5 +1,7 @@
 """Every kind of task: programs that collapse under Keras are repaired in place."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -185,6 +187,19 @@ def test_the_train_step_of_the_users_class_is_the_one_that_trains(x):
     assert type(model) is OwnStep
     # Further training still goes through it: Keras' own step would report no loss of this name alone.
     assert list(model.fit(x, numbers(x), epochs=1, verbose=0).history) == ["loss"]
+
+
+def test_a_loss_of_the_users_own_is_called_in_the_thread_of_the_user_alone(x):
+    threads = set()
+
+    def own_loss(y_true, y_pred):
+        threads.add(threading.current_thread())
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 1.5, axis=-1)
+
+    _, history = train(autofix.fit, lambda: sequential(loss=own_loss), x, numbers(x))
+    assert history.report.verdict == "repaired", str(history.report)
+    assert history.report.references, "the reference learners, which have a thread of their own, are judged by it too"
+    assert threads == {threading.current_thread()}
 
 
 def test_rows_without_weight_do_not_count(x):

@@ -359,7 +359,7 @@ def test_references_are_ranked_by_their_held_out_skill():
         accept=0.98,
         budget_s=60.0,
     )
-    judge.run_references(["regression"])
+    judge.expect(judge.learn_references(["regression"]))
     references, profile = judge.expectations.references, judge.expectations.profile
     skills = [one.skill for one in references]
     assert skills == sorted(skills, reverse=True)
@@ -370,7 +370,7 @@ def test_references_are_ranked_by_their_held_out_skill():
 
 def test_unknown_tasks_have_no_reference():
     judge, _ = make_judge(by_recipe(control=None))
-    judge.run_references(["other"])
+    judge.expect(judge.learn_references(["other"]))
     profile = judge.expectations.profile
     assert judge.expectations.references == ()
     assert (profile.linear, profile.nonlinear, profile.best_lower) == (None, None, None)
