@@ -27,7 +27,7 @@ from autofix.scoring.numpy_losses import loss_spec
 from autofix.search.repair import RepairShop
 from autofix.search.repair_record import Repair
 from autofix.search.starts import Start, starts_of
-from autofix.settings import MIN_BUDGET_S, Settings
+from autofix.settings import Settings
 from autofix.state import Snapshot
 from autofix.trackers import Trackers
 from autofix.trackers.tracker import OWN, REPAIRED
@@ -105,6 +105,7 @@ class Watch(CollapseMonitor):
         self.repaired_looks: list[Look] = []
         self.notes: list[str] = []
         self.epoch_losses: list[float] = []
+        self._epoch_ends: list[float] = []
         self.watch_s = 0.0
         self.looks_s = 0.0
         self.spent = SpentIterators()
@@ -159,6 +160,7 @@ class Watch(CollapseMonitor):
         return [loss_spec("mean_squared_error")] * len(shapes)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch_ends.append(time.perf_counter())
         self.epoch_losses.append(float((logs or {}).get("loss", math.nan)))
         self._guarded(self._end_epoch, epoch)
 
@@ -231,11 +233,8 @@ class Watch(CollapseMonitor):
         assert self._data is not None
         assert self.initial is not None
         self.watch_s = time.perf_counter() - self._began
-        projected = self.watch_s / self.looks[-1].n_trained * self._epochs
-        budget_s = self._settings.budget_s or max(MIN_BUDGET_S, projected)
-        self.shop = RepairShop(
-            self.model, self._data, self._sound, self.initial, self._settings, self._console, budget_s
-        )
+        own_s = self.watch_s / self.looks[-1].n_trained * self._epochs
+        self.shop = RepairShop(self.model, self._data, self._sound, self.initial, self._settings, self._console, own_s)
         return self.shop
 
     def follow(self) -> Follower:

@@ -21,10 +21,6 @@ what the benchmark of the published programs calls noise too."""
 LEAST_SKILL = -1.0
 """How far below 0 a useless network lies says nothing, and where it diverged there is no number for it."""
 
-FLOOR_S = 5.0
-"""Seconds that reference learners and the compilation of a few trials may take whatever the program costs; beyond
-them, looking for what is not there must not take longer than the training itself."""
-
 TITLES = {
     "nothing": "model.fit as it is",
     "again": "model.fit, another seed",
@@ -165,7 +161,7 @@ class Results:
         same seed, and whose hand-made fix has skill for certain.
 
         Returns:
-            `skill`, `seconds` and `cpu_s` of both, as `plain_skill`, `healthy_skill` and so on.
+            `skill`, `seconds` and `cpu_s` of both, as `plain_skill`, `healthy_skill` and so on, and `workers`.
         """
         by_hand = self.of_arm("hand")
         found = {}
@@ -175,6 +171,7 @@ class Results:
                 continue
             beside = {f"plain_{name}": plain[name] for name in ("skill", "seconds", "cpu_s")}
             beside |= {f"healthy_{name}": hand[name] for name in ("skill", "seconds", "cpu_s")}
+            beside["workers"] = max(workers(plain), workers(hand))
             if judging.is_broken(beside):
                 found[run] = beside
         return found
@@ -182,7 +179,16 @@ class Results:
     def on_broken(self, arm: str) -> dict[Run, Record]:
         """The runs of an arm on the broken scenarios that count, with what they are compared with."""
         own, broken = self.of_arm(arm, ("repaired",)), self.broken()
-        return {run: {**own[run], **broken[run]} for run in broken if run in own}
+        return {
+            run: {**own[run], **broken[run], "workers": max(workers(own[run]), broken[run]["workers"])}
+            for run in broken
+            if run in own
+        }
+
+
+def workers(record: Record) -> int:
+    """Runs that were made at a time; those of a record without it are taken to have been made one by one."""
+    return int(record.get("measured_on", {}).get("workers", 1))
 
 
 def least_skill(skill: float | None) -> float:
@@ -209,22 +215,6 @@ def is_worse(record: Record) -> bool:
 def is_intervention(record: Record) -> bool:
     """Whether a healthy training was not left alone: another verdict, or other weights in the end."""
     return bool(record["error"]) or record["verdict"] != "healthy" or not record["is_identical"]
-
-
-def seconds_to_repair(record: Record) -> float:
-    """Seconds until the best so far of a search, by its own validation rows, was as good as a repair; else infinity.
-
-    That is before the search can know: it goes on until its budget is used.
-
-    Args:
-        record: One of `Results.on_broken`; without a `curve`, its seconds where it is repaired.
-    """
-    if record["error"]:
-        return math.inf
-    if "curve" not in record:
-        return float(record["seconds"]) if is_repaired(record) else math.inf
-    points = [{**record, **point} for point in record["curve"]]
-    return min((float(point["seconds"]) for point in points if judging.is_confirmed(point)), default=math.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -320,36 +310,6 @@ def groups(results: Results, field: str) -> dict[str, dict[str, Share]]:
     return {name: {arm: share(flags) for arm, flags in found[name].items()} for name in sorted(found)}
 
 
-def speedups(results: Results, search: str, arm: str = "autofix") -> list[float]:
-    """How many times as long a search takes to come to a repair, run by run; infinity where it never does.
-
-    Only runs that the arm repairs: of the others there is no time to compare with.
-    """
-    others = results.on_broken(search)
-    own = {run: record for run, record in results.on_broken(arm).items() if is_repaired(record)}
-    return [seconds_to_repair(others[run]) / own[run]["seconds"] for run in own if run in others]
-
-
-def matched_speedup(results: Results, search: str, arm: str = "autofix") -> float:
-    """How many times as long as the arm a search must run everywhere to repair as large a share of the programs.
-
-    Only where it is stopped so late is it worth as much: it cannot know on which programs less would have done.
-
-    Args:
-        results: The records.
-        search: Name of the arm with a `curve`.
-        arm: Name of the arm to compare with.
-
-    Returns:
-        Infinity where it never repairs that many; NaN where the arm repairs none of the programs that both ran on.
-    """
-    mine, theirs = results.on_broken(arm), results.on_broken(search)
-    both = [run for run in mine if run in theirs and not mine[run]["error"]]
-    n_repaired = sum(is_repaired(mine[run]) for run in both)
-    ratios = sorted(seconds_to_repair(theirs[run]) / mine[run]["seconds"] for run in both)
-    return ratios[n_repaired - 1] if n_repaired else math.nan
-
-
 def trial_ratio(results: Results, other: str, arm: str = "autofix") -> float:
     """Trials of an arm over those of another, over the broken runs that both ran on; NaN where there are none.
 
@@ -362,16 +322,6 @@ def trial_ratio(results: Results, other: str, arm: str = "autofix") -> float:
     both = [run for run in mine if run in theirs and not mine[run]["error"] and not theirs[run]["error"]]
     total = sum(theirs[run]["n_trials"] for run in both)
     return sum(mine[run]["n_trials"] for run in both) / total if total else math.nan
-
-
-def time_beyond_floor(results: Results, arm: str = "autofix") -> list[float]:
-    """Of the unlearnable programs: wall time less `FLOOR_S` over that of `model.fit`; 0 where it stays within that."""
-    plain = results.of_arm("nothing", ("unlearnable",))
-    return [
-        max(0.0, record["seconds"] - FLOOR_S) / plain[run]["seconds"]
-        for run, record in results.of_arm(arm, ("unlearnable",)).items()
-        if run in plain and not record["error"] and not plain[run]["error"]
-    ]
 
 
 def losses(results: Results, arm: str = "autofix") -> list[Record]:

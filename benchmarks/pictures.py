@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from autofix.benchmarks import measures
+from autofix.benchmarks import durations, measures
 from autofix.benchmarks.faults import judging
 from autofix.benchmarks.measures import Results
 
@@ -89,7 +89,7 @@ def _time(results: Results) -> Figure:
         skills = [_of_healthy(record) for record in records]
         latest = max(latest, *(float(one["seconds"]) / one["healthy_seconds"] for one in records))
         points.scatter(times, skills, s=12, alpha=0.6, color=_colour(arm), label=_title(arm), linewidths=0)
-        repairs[arm] = [measures.seconds_to_repair(one) / one["healthy_seconds"] for one in records]
+        repairs[arm] = [durations.seconds_to_repair(one) / one["healthy_seconds"] for one in records]
     for arm, times in repairs.items():
         _step(curves, times, latest, arm)
     _over_hand(points)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from autofix.benchmarks import measures, pictures, requirements, summary
+from autofix.benchmarks import durations, measures, pictures, requirements, summary
 from autofix.benchmarks.faults.judging import Record
 from autofix.benchmarks.measures import ArmFigures, Middle, Results, Share, least_skill
 
@@ -146,7 +146,7 @@ def speed_rows(results: Results) -> list[Row]:
         own = {run: record for run, record in results.on_broken("autofix").items() if run in others}
         if not own:
             continue
-        ratios = measures.speedups(results, search)
+        ratios = durations.speedups(results, search)
         whole = [others[run]["seconds"] / own[run]["seconds"] for run in own if not others[run]["error"]]
         rows.append(
             (
@@ -156,7 +156,7 @@ def speed_rows(results: Results) -> list[Row]:
                 str(measures.share(measures.is_repaired(others[run]) for run in own)),
                 str(measures.share(_repaired_within(others[run], own[run]["seconds"]) for run in own)),
                 measures.shown(summary.quartiles(ratios).median),
-                measures.shown(measures.matched_speedup(results, search)),
+                measures.shown(durations.matched_speedup(results, search)),
                 str(measures.middle(whole)),
             )
         )
@@ -167,17 +167,18 @@ def length_rows(results: Results) -> list[Row]:
     """For programs of each length, over the runs that autofix repairs: what a repair takes, over the two trainings."""
     rows: list[Row] = []
     repaired = [record for record in results.on_broken("autofix").values() if measures.is_repaired(record)]
-    for low, high in itertools.pairwise((0.0, *LENGTHS_S, math.inf)):
-        runs = [record for record in repaired if low <= record["healthy_seconds"] < high]
+    for is_alone, (low, high) in itertools.product((True, False), itertools.pairwise((0.0, *LENGTHS_S, math.inf))):
+        runs = [one for one in repaired if (one["workers"] == 1) is is_alone and low <= one["healthy_seconds"] < high]
         if runs:
             title = f"{low:g} to {high:g} s" if high < math.inf else f"{low:g} s and more"
             ratios = ([one["seconds"] / one[f"{other}_seconds"] for one in runs] for other in ("plain", "healthy"))
-            rows.append((title, str(len(runs)), *(str(measures.middle(values)) for values in ratios)))
+            at_a_time = "one" if is_alone else "several"
+            rows.append((title, at_a_time, str(len(runs)), *(str(measures.middle(values)) for values in ratios)))
     return rows
 
 
 def _repaired_within(record: Record, seconds: float) -> bool:
-    return measures.seconds_to_repair(record) <= seconds
+    return durations.seconds_to_repair(record) <= seconds
 
 
 def loss_lines(results: Results) -> list[str]:
@@ -282,10 +283,11 @@ SPEED_COLUMNS = (
 )
 
 LENGTHS = """\
-The runs that autofix repairs, by how long the program takes that is fixed by hand, beside the same other runs. A repair
-compiles a trial or two and fits reference learners, however short the training is."""
+The runs that autofix repairs, by how long the program takes that is fixed by hand, and by whether one run or several
+shared the cores **at a time**; one that has them to itself fits reference learners on one while it compiles on the
+other. A repair compiles a trial or two, however short the training is. The requirement is for runs that were alone."""
 
-LENGTH_COLUMNS = ("fixed by hand", "runs", "time / broken", "time / by hand")
+LENGTH_COLUMNS = ("fixed by hand", "at a time", "runs", "time / broken", "time / by hand")
 
 
 def _title(figures: ArmFigures) -> str:

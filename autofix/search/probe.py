@@ -105,7 +105,9 @@ class ProbeEngine:
 
     def compile(self, recipe: Recipe) -> None:
         """Compiles the recipe without measuring or running it, which may be done beside other work."""
-        self._unmeasured(recipe).compile(self._rows(recipe), self._planned_steps)
+        program = self._unmeasured(recipe)
+        if not program.mode:
+            program.compile(self._rows(recipe), self._planned_steps)
 
     def run(
         self,

@@ -196,8 +196,11 @@ class Program:
         return max(taken, 1e-6) / steps
 
     def _first_steps(self, rows: Rows, steps: int) -> None:
-        index = batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
-        self.train(rows, index[:steps], [(1.0, 0.0)] * self._n_scaled)
+        self.train(rows, self._first_batches[:steps], [(1.0, 0.0)] * self._n_scaled)
+
+    @functools.cached_property
+    def _first_batches(self) -> np.ndarray:
+        return batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
 
     def lent(self, seed: int, own_initialization: bool, rate_factor: float) -> "Loan":
         """The model at its initial weights, put back on leaving."""

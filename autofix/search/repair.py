@@ -38,7 +38,7 @@ from autofix.search.minimize import minimize
 from autofix.search.probe import ProbeEngine
 from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
 from autofix.search.search_space import SearchSpace, Values
-from autofix.settings import Settings
+from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies
 from autofix.surgery.initialization import is_trained_throughout
@@ -48,6 +48,10 @@ CONFIRMED_CANDIDATES = 3
 
 FALSE_ALARM = "gets there by itself"
 """What the record of the control arm says when the suspicion was wrong."""
+
+SHARE_IN_VAIN = 0.5
+"""Share of the time of the user's own training after which no further trial is begun where no reference learner has
+found anything: the verdict is not to take longer than that training, and a trial may take as long as all before it."""
 
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
@@ -64,7 +68,7 @@ class RepairShop:
         initial: The model's values when its training began.
         settings: How to work.
         console: Where progress is shown.
-        budget_s: Seconds that the trials may take.
+        own_s: Seconds that the user's own training is projected to take.
     """
 
     def __init__(
@@ -75,9 +79,10 @@ class RepairShop:
         initial: Snapshot,
         settings: Settings,
         console: Console,
-        budget_s: float,
+        own_s: float,
     ) -> None:
         self._model = model
+        self._own_s = own_s
         self._initial = initial
         x = keras.tree.pack_sequence_as(data.x_structure, [as_tensor(array) for array in data.inputs])
         self._data = data = dataclasses.replace(data, masks=output_masks(model, x))
@@ -91,6 +96,9 @@ class RepairShop:
         self._is_false_alarm = False
         self._has_ended = False
         self._has_references = False
+        self._is_hopeless = False
+        self._n_tried = 0
+        self._began = math.nan
         self._sufficient_skill = -math.inf
         self._records: list[TrialRecord] = []
         self._seconds: dict[str, float] = {}
@@ -101,7 +109,7 @@ class RepairShop:
             losses,
             seed=settings.base_seed,
             accept=settings.accept,
-            budget_s=budget_s,
+            budget_s=settings.budget_s or max(MIN_BUDGET_S, own_s),
             shapes=[one.shape or shape for one, shape in zip(sound, self.engine.output_shapes, strict=True)],
         )
 
@@ -212,6 +220,7 @@ class RepairShop:
         if self._data.total_steps < MIN_TRAINING_STEPS and is_finite:
             return self._too_few_steps()
         snapshot = Snapshot(self._model)
+        self._began = time.perf_counter() - sum(self._seconds.values())
         self._has_ended = has_ended
         self.judge.begin()
         try:
@@ -278,18 +287,18 @@ class RepairShop:
 
     def _escalate(self, space: SearchSpace) -> None:
         try:
-            is_hopeless = self.judge.is_hopeless()
+            self._is_hopeless = self.judge.is_hopeless()
         except UNRUNNABLE:
             # Nothing can be proven where not even the user's own recipe runs as a trial.
             self._records = [self.try_recipe(Recipe(), 0, {})]
             return
         order, seed = self._settings.order, self._settings.base_seed
-        rungs = space.hopeless_rungs(order, seed) if is_hopeless else space.rungs(order, seed)
+        rungs = space.hopeless_rungs(order, seed) if self._is_hopeless else space.rungs(order, seed)
         oracle = EscalationOracle(
             space,
             rungs,
             max_trials=self._settings.max_trials,
-            trials_a_rung=HOPELESS_TRIALS_A_RUNG if is_hopeless else TRIALS_A_RUNG,
+            trials_a_rung=HOPELESS_TRIALS_A_RUNG if self._is_hopeless else TRIALS_A_RUNG,
             n_likely=space.n_likely(order),
             seed=seed + 1,
         )
@@ -316,6 +325,7 @@ class RepairShop:
     def try_recipe(self, recipe: Recipe, rung: int, values: Values) -> TrialRecord:
         """Runs one trial and judges it. A recipe that cannot run is a failed trial, not an error."""
         self._console.rung(rung, recipe.strategies)
+        self._n_tried += rung > 0
         started = time.perf_counter()
         try:
             outcome = self.judge.control() if rung == 0 else self.judge.run(recipe)
@@ -344,8 +354,13 @@ class RepairShop:
         return "sufficient", ""
 
     def should_stop(self) -> bool:
-        """Whether the control arm suffices or the budget is used up."""
-        return self._is_false_alarm or self.judge.is_out_of_time
+        """Whether the control arm suffices, the budget is used up, or a hopeless search has taken long enough."""
+        return self._is_false_alarm or self.judge.is_out_of_time or self._has_looked_in_vain()
+
+    def _has_looked_in_vain(self) -> bool:
+        """Whether a trial was run where there is nothing to learn, and another one might take it beyond `own_s`."""
+        elapsed = time.perf_counter() - self._began
+        return self._is_hopeless and self._n_tried > 0 and elapsed > SHARE_IN_VAIN * self._own_s
 
     def _choose(self) -> Outcome | None:
         """The accepted outcome, or the best proven one that is confirmed."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from autofix.benchmarks import measures, requirements, results
+from autofix.benchmarks import durations, measures, requirements, results
 from autofix.benchmarks.measures import Results
 
 BASE = {
@@ -152,12 +152,12 @@ def test_a_repair_of_what_cannot_be_learned_is_a_false_one():
 
 def test_a_search_is_timed_until_its_best_would_have_been_a_repair():
     joined = Results.of([*broken_run(), searched([(5.0, 0.2), (30.0, 0.85), (60.0, 0.89)])])
-    assert measures.seconds_to_repair(joined.on_broken("random_search")["dead_units/line", 0]) == 30.0
-    assert measures.speedups(joined, "random_search") == [10.0]
+    assert durations.seconds_to_repair(joined.on_broken("random_search")["dead_units/line", 0]) == 30.0
+    assert durations.speedups(joined, "random_search") == [10.0]
     never = Results.of([*broken_run(), searched([(5.0, 0.2)])])
-    assert measures.speedups(never, "random_search") == [math.inf]
+    assert durations.speedups(never, "random_search") == [math.inf]
     # Where autofix repairs nothing there is no time to compare with.
-    assert measures.speedups(Results.of([*broken_run(skill=0.0), searched([(5.0, 0.9)])]), "random_search") == []
+    assert durations.speedups(Results.of([*broken_run(skill=0.0), searched([(5.0, 0.9)])]), "random_search") == []
 
 
 def test_of_several_records_the_last_counts_and_an_error_only_for_want_of_others():
@@ -186,7 +186,7 @@ def test_requirements_hold_or_are_missed():
     good += [searched([(90.0, 0.9)], seed=seed) for seed in range(3)]
     good += [plain_control("unlearnable"), *(ordered("ladder", 8, seed) for seed in range(3))]
     assert all(check.passed for check in requirements.checks(Results.of(good)))
-    assert len(requirements.checks(Results.of(good))) == 13
+    assert len(requirements.checks(Results.of(good))) == 12
     for bad in (
         [*many, *(one for seed in range(200, 230) for one in broken_run(seed, skill=0.0))],
         [*many, control("healthy", is_identical=False)],
@@ -206,10 +206,10 @@ def test_a_search_needs_as_long_as_on_the_last_program_that_makes_its_share_the_
     records = [one for seed in range(4) for one in broken_run(seed, **({"skill": 0.0} if seed == 3 else {}))]
     found = [searched([(seconds, 0.9)], seed=seed) for seed, seconds in enumerate((45.0, 6.0, 9.0))]
     found.append(searched([(5.0, 0.2)], seed=3))
-    assert measures.matched_speedup(Results.of([*records, *found]), "random_search") == 15.0
+    assert durations.matched_speedup(Results.of([*records, *found]), "random_search") == 15.0
     fewer = [*records, *found[1:], searched([(5.0, 0.2)])]
-    assert measures.matched_speedup(Results.of(fewer), "random_search") == math.inf
-    assert math.isnan(measures.matched_speedup(Results.of(records), "random_search"))
+    assert durations.matched_speedup(Results.of(fewer), "random_search") == math.inf
+    assert math.isnan(durations.matched_speedup(Results.of(records), "random_search"))
 
 
 def test_trials_are_compared_over_runs_of_both_orders():
@@ -218,13 +218,24 @@ def test_trials_are_compared_over_runs_of_both_orders():
     assert math.isnan(measures.trial_ratio(Results.of(records), "random"))
 
 
-def test_a_search_for_nothing_may_take_five_seconds_and_then_as_long_as_the_training():
-    def beyond(seconds):
-        records = [plain_control("unlearnable"), control("unlearnable", seconds=seconds)]
-        return measures.time_beyond_floor(Results.of(records))
+def test_the_time_that_is_required_is_that_of_runs_alone():
+    beside = [{**one, "measured_on": {"workers": 2}} for one in broken_run(1, seconds=20.0)]
+    by_hand_beside = broken_run(2, seconds=30.0)
+    by_hand_beside[1]["measured_on"] = {"workers": 2}
+    joined = Results.of([*broken_run(), *beside, *by_hand_beside])
+    assert durations.over_hand_alone(joined).median == 1.5
+    assert figures([*broken_run(), *beside, *by_hand_beside]).over_hand.median == 10.0
+    assert durations.over_hand_alone(Results.of(beside)).median == 10.0
 
-    assert beyond(4.0) == [0.0]
-    assert beyond(8.0) == [1.5]
+
+@pytest.mark.parametrize(("seconds", "holds"), [(4.0, True), (4.1, False)])
+def test_a_verdict_that_nothing_can_be_learned_takes_no_longer_than_the_training(seconds, holds):
+    quick = [plain_control("unlearnable"), control("unlearnable")]
+    other = [{**one, "seed": 1} for one in (plain_control("unlearnable"), control("unlearnable", seconds=seconds))]
+    checks = requirements.checks(Results.of([*quick, *other]))
+    (check,) = [one for one in checks if one.title == "unlearnable: wall time over model.fit's"]
+    assert check.passed is holds
+    assert check.measured == f"{1 + holds} of 2, longest {seconds / 2.0:.2f}"
 
 
 def test_each_cause_has_a_row_and_counts_what_fails_only():
@@ -238,9 +249,14 @@ def test_each_cause_has_a_row_and_counts_what_fails_only():
 def test_times_are_told_by_how_long_the_program_fixed_by_hand_trains():
     long = [{**one, "seconds": 20.0} for one in broken_run(1)]
     unrepaired = broken_run(2, skill=0.0)
-    rows = results.length_rows(Results.of([*broken_run(), *long, *unrepaired]))
-    assert [row[:2] for row in rows] == [("2 to 5 s", "1"), ("10 s and more", "1")]
-    assert [row[-1].split()[0] for row in rows] == ["1.5", "1"]
+    beside = [{**one, "measured_on": {"workers": 2}} for one in broken_run(3, seconds=4.0)]
+    rows = results.length_rows(Results.of([*broken_run(), *long, *unrepaired, *beside]))
+    assert [row[:3] for row in rows] == [
+        ("2 to 5 s", "one", "1"),
+        ("10 s and more", "one", "1"),
+        ("2 to 5 s", "several", "1"),
+    ]
+    assert [row[-1].split()[0] for row in rows] == ["1.5", "1", "2"]
     assert all(len(row) == len(results.LENGTH_COLUMNS) for row in rows)
 
 

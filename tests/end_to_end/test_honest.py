@@ -10,7 +10,7 @@ import pytest
 import autofix
 import autofix.watch
 from autofix.monitoring.monitor import Look
-from autofix.search import memory
+from autofix.search import memory, repair
 
 
 def network(n_features, rate=0.001):
@@ -64,6 +64,16 @@ def test_shuffled_labels_are_called_unlearnable():
 
 
 # Constant targets
+
+
+@pytest.mark.parametrize(("share", "n_trials"), [(0.0, 1), (1e9, 2)])
+def test_a_search_for_what_is_not_there_ends_when_it_takes_as_long_as_the_training(monkeypatch, share, n_trials):
+    monkeypatch.setattr(repair, "SHARE_IN_VAIN", share)
+    x, y, _ = shuffled_labels(np.random.default_rng(3))
+    keras.utils.set_random_seed(0)
+    report = verdict_of(network(2, 1.0), x, y, epochs=15)
+    assert report.verdict == "unlearnable"
+    assert [trial.status for trial in report.trials] == ["control", *["rejected"] * n_trials]
 
 
 def constant_data():
