@@ -105,7 +105,6 @@ class Watch(CollapseMonitor):
         self.repaired_looks: list[Look] = []
         self.notes: list[str] = []
         self.epoch_losses: list[float] = []
-        self._epoch_ends: list[float] = []
         self.watch_s = 0.0
         self.looks_s = 0.0
         self.spent = SpentIterators()
@@ -160,7 +159,6 @@ class Watch(CollapseMonitor):
         return [loss_spec("mean_squared_error")] * len(shapes)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch_ends.append(time.perf_counter())
         self.epoch_losses.append(float((logs or {}).get("loss", math.nan)))
         self._guarded(self._end_epoch, epoch)
 

@@ -171,14 +171,13 @@ def test_small_and_large_tables_take_the_time_promised(kind):
         x = table(n_samples, n_features)
         y = {"regression": x[:, :1], "binary": x[:, :1] > 0.5, "multiclass": (3 * x[:, 0]).astype(int)}[kind]
         times = []
-        for _ in range(3):  # the first one imports
+        for _ in range(10):  # the first one imports
             start = time.process_time()  # others on the machine do not count
             reference_predictions(x, y, kind, splits)
             times.append(time.process_time() - start)
         return min(times)
 
-    # Some four times what it takes: a learner that is far too slow is caught, a busy machine is not.
-    assert fastest(100, 2, folds(100)) < 1.0
+    assert fastest(100, 2, folds(100)) < 0.25
     assert fastest(2000, 20, folds(2000)[:1]) < 1.5
 
 
