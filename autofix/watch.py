@@ -5,7 +5,7 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -31,6 +31,24 @@ from autofix.settings import Settings
 from autofix.state import Snapshot
 from autofix.trackers import Trackers
 from autofix.trackers.tracker import OWN, REPAIRED
+
+
+def projected_s(epoch_s: Sequence[float], epochs: int) -> float:
+    """Seconds that a training will take in all, of which some epochs are over.
+
+    The first epoch builds and compiles, which may take longer than all others together: it counts once.
+
+    Args:
+        epoch_s: Seconds of each epoch so far, at least one.
+        epochs: Of the whole training.
+
+    Example:
+
+    >>> projected_s([1.0, 0.1], epochs=11)
+    2.0
+    """
+    first, later = epoch_s[0], epoch_s[1:] or epoch_s
+    return first + (epochs - 1) * sum(later) / len(later)
 
 
 class Follower(keras.callbacks.Callback):
@@ -75,6 +93,7 @@ class Watch(CollapseMonitor):
         repaired_looks: Those at the training of the repaired model.
         notes: What failed.
         epoch_losses: Mean training loss of each epoch so far.
+        epoch_s: Seconds that each epoch so far took, without the looks.
         watch_s: Seconds of the training until the suspicion.
         looks_s: Seconds spent in here, an attempt at a repair left out.
         spent: Iterators of the training whose epochs ended with a search.
@@ -105,6 +124,7 @@ class Watch(CollapseMonitor):
         self.repaired_looks: list[Look] = []
         self.notes: list[str] = []
         self.epoch_losses: list[float] = []
+        self.epoch_s: list[float] = []
         self.watch_s = 0.0
         self.looks_s = 0.0
         self.spent = SpentIterators()
@@ -158,7 +178,12 @@ class Watch(CollapseMonitor):
             raise Unwatchable("there are no targets, and the outputs are no reconstruction of the inputs")
         return [loss_spec("mean_squared_error")] * len(shapes)
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
+        self._epoch_began = time.perf_counter()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch_s.append(time.perf_counter() - self._epoch_began)
         self.epoch_losses.append(float((logs or {}).get("loss", math.nan)))
         self._guarded(self._end_epoch, epoch)
 
@@ -231,7 +256,7 @@ class Watch(CollapseMonitor):
         assert self._data is not None
         assert self.initial is not None
         self.watch_s = time.perf_counter() - self._began
-        own_s = self.watch_s / self.looks[-1].n_trained * self._epochs
+        own_s = projected_s(self.epoch_s, self._epochs)
         self.shop = RepairShop(self.model, self._data, self._sound, self.initial, self._settings, self._console, own_s)
         return self.shop
 
