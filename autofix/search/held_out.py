@@ -48,6 +48,11 @@ class HeldOut:
         self._seed = seed
         self._constants: dict[tuple[int, bytes], np.ndarray] = {}
 
+    @property
+    def judged(self) -> list[int]:
+        """Numbers of the outputs that have a loss."""
+        return [index for index, loss in enumerate(self.losses) if loss is not None]
+
     def splits(self, repeat: int, *, throughout: bool = False) -> list[Split]:
         """The splits of a repeat, or all of its kind; the same number gives the same ones."""
         return self.data.splits(self._seed + repeat, throughout=throughout)

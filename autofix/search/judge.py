@@ -1,23 +1,23 @@
-"""The judge: what a recipe is worth on held-out rows, and when that counts as proven."""
+"""The judge: when what a recipe is worth on held-out rows counts as proven, and when as enough."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from autofix.data.training_data import MIN_HELD_OUT_ROWS, Split, TrainingData, permuted
+from autofix.data.training_data import TrainingData, permuted
 from autofix.recipe import Recipe
-from autofix.report.traces import Predictions
 from autofix.scoring.assess import Assessment, improvement_bounds
 from autofix.scoring.loss_specs import LossSpec
 from autofix.search.expectations import AS_GOOD_AS_PERFECT, FLOOR, Expectations, Learned, learn, score
-from autofix.search.held_out import HeadScore, HeldOut
+from autofix.search.held_out import HeldOut
 from autofix.search.probe import ProbeEngine
+from autofix.search.trials import Outcome, Trials
 
 CONFIRMATIONS = 2
 """Repeats with fresh initial weights, shuffles and splits that a recipe must pass as well: a lucky initialisation
-is not a repair. At 97.5 % each, three passes in a row by chance are rarer than 1 in 10,000."""
+is not a repair. At 97.5 % each, and two chances in a repeat (on its first splits, on all of them), three passes in a
+row by chance are rarer than 1 in 10,000."""
 
 KEPT_SKILL_SHARE = 0.9
 """A smaller recipe, or an output that needed no repair, may lose a tenth of the skill ..."""
@@ -25,67 +25,8 @@ KEPT_SKILL_SHARE = 0.9
 KEPT_LOSS_RATIO = 1.25
 """... if it also leaves at most a quarter more of the constant's loss."""
 
-RUN_SHARE = 1 / 20
-"""Share of the budget that one trial may take: enough for a ladder of trials and their confirmations."""
-
-MIN_STEPS = 50
-"""A trial is never cut shorter than this."""
-
 TWINS = 2
 """Permutations of the targets that a leak must be found with."""
-
-SEEDS_A_REPEAT = 1000
-"""Keeps the seeds of one repeat's folds apart from the next's."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """A recipe's held-out result.
-
-    Args:
-        recipe: What was run.
-        scores: One an output, with the losses of every held-out row.
-        seconds: Wall time.
-    """
-
-    recipe: Recipe
-    scores: tuple[HeadScore, ...]
-    seconds: float
-
-    @property
-    def heads(self) -> tuple[Assessment, ...]:
-        """One assessment an output, pooled over the splits."""
-        return tuple(score.assessment for score in self.scores)
-
-    @property
-    def skill(self) -> float:
-        """Mean skill over the outputs; NaN when any prediction is not finite."""
-        return float(np.mean([head.skill for head in self.heads]))
-
-    @property
-    def skill_lower(self) -> float:
-        """The mean of the outputs' lower bounds."""
-        return float(np.mean([head.skill_lower for head in self.heads]))
-
-    @property
-    def skill_upper(self) -> float:
-        """The mean of the outputs' upper bounds."""
-        return float(np.mean([head.skill_upper for head in self.heads]))
-
-    def samples(self, source: str, names: Sequence[str]) -> tuple[Predictions, ...]:
-        """Some of the predictions, for the report.
-
-        Args:
-            source: As in `Predictions`.
-            names: Of the outputs.
-        """
-        named = zip(self.scores, names, strict=True)
-        return tuple(score.sample.labelled(source, name) for score, name in named if score.sample is not None)
-
-    @property
-    def spread(self) -> float:
-        """The largest spread over the outputs."""
-        return float(np.max([head.spread for head in self.heads]))
 
 
 class Judge:
@@ -112,17 +53,15 @@ class Judge:
         budget_s: float,
         shapes: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
-        self._engine = engine
-        self._shapes = engine.output_shapes if shapes is None else list(shapes)
         self._data = data
-        self._judged = [index for index, loss in enumerate(losses) if loss is not None]
         self._held_out = HeldOut(data, losses, seed)
+        self._shapes = engine.output_shapes if shapes is None else list(shapes)
         self._seed = seed
         self._accept = accept
         self._budget_s = budget_s
         self._deadline = time.perf_counter() + budget_s
-        self._outcomes: dict[tuple[Recipe, int], Outcome] = {}
-        self.expectations = Expectations([()] * len(self._judged))
+        self._trials = Trials(engine, data, self._held_out, self._shapes, seed=seed, budget_s=budget_s)
+        self.expectations = Expectations([()] * len(self._held_out.judged))
 
     def begin(self) -> None:
         """Lets the budget begin now: a judge may be asked for references long before any trial."""
@@ -135,7 +74,11 @@ class Judge:
 
     def control(self, repeat: int = 0) -> Outcome:
         """The user's own recipe, unchanged; in repeat 0 from the user's own initial weights."""
-        return self.run(Recipe(), repeat)
+        return self._trials.run(Recipe(), repeat)
+
+    def control_at_half(self) -> Outcome | None:
+        """The control arm after half of its steps; None where it was not run for all of them."""
+        return self._trials.control_at_half()
 
     def run(self, recipe: Recipe, repeat: int = 0) -> Outcome:
         """Trains the recipe on each split's training part and assesses its held-out part; asked again, remembers.
@@ -144,91 +87,15 @@ class Judge:
             recipe: What to change. Empty for the control arm.
             repeat: Which splits, initial weights and shuffles; the same number gives the same ones.
         """
-        if (recipe, repeat) not in self._outcomes:
-            self._outcomes[recipe, repeat] = self._run(recipe, repeat)
-        return self._outcomes[recipe, repeat]
+        return self._trials.run(recipe, repeat)
 
     def remembered(self, recipe: Recipe) -> Outcome | None:
         """The outcome of a recipe in repeat 0, if it has been run."""
-        return self._outcomes.get((recipe, 0))
+        return self._trials.remembered(recipe)
 
-    def _run(self, recipe: Recipe, repeat: int) -> Outcome:
-        started = time.perf_counter()
-        splits = self._affordable_splits(repeat)
-        steps = self._steps(recipe, len(splits))
-        return self._trained_on(recipe, repeat, splits, steps, started)
-
-    def _trained_on(self, recipe: Recipe, repeat: int, splits: Sequence[Split], steps: int, started: float) -> Outcome:
-        """Trains the recipe for so many steps on each split's training part and assesses its held-out part."""
-        probes = [
-            self._engine.run(
-                recipe,
-                train_rows,
-                seed=self._seed + SEEDS_A_REPEAT * repeat + fold,
-                steps=steps,
-                own_initialization=not recipe and repeat == 0,
-            )
-            for fold, (train_rows, _) in enumerate(splits)
-        ]
-        return self._outcome(recipe, splits, [probe.predictions for probe in probes], started)
-
-    def _affordable_splits(self, repeat: int) -> list[Split]:
-        """All splits of a repeat, or the first alone where that buys trials of a longer horizon.
-
-        Decided by the user's own recipe, so that all recipes are judged on the same rows.
-        """
-        splits = self._held_out.splits(repeat)
-        return splits[:1] if self._is_cut(splits) and len(splits[0][1]) >= MIN_HELD_OUT_ROWS else splits
-
-    def _is_cut(self, splits: Sequence[Split]) -> bool:
-        """Whether the budget allows the user's own recipe less than its whole horizon on so many splits."""
-        return self._affordable_steps(Recipe(), len(splits)) < self._data.total_steps
-
-    def _steps(self, recipe: Recipe, n_splits: int) -> int:
-        """The recipe's horizon, cut to what the budget allows a trial."""
-        changes = recipe.fit_arguments
-        per_epoch = self._data.steps_per_epoch
-        if "batch_size" in changes:
-            per_epoch = -(-self._data.n_rows // int(changes["batch_size"]))
-        horizon = int(changes.get("epochs", self._data.epochs)) * per_epoch
-        return int(min(horizon, max(MIN_STEPS, self._affordable_steps(recipe, n_splits))))
-
-    def _affordable_steps(self, recipe: Recipe, n_splits: int) -> float:
-        return RUN_SHARE * self._budget_s / n_splits / self._engine.seconds_per_step(recipe)
-
-    def _outcome(
-        self, recipe: Recipe, splits: Sequence[Split], predictions: Sequence[list[np.ndarray]], started: float
-    ) -> Outcome:
-        scores = self._scores(self._held_out, splits, predictions)
-        return Outcome(recipe, scores, time.perf_counter() - started)
-
-    def _scores(
-        self, held_out: HeldOut, splits: Sequence[Split], predictions: Sequence[list[np.ndarray]]
-    ) -> tuple[HeadScore, ...]:
-        scores = []
-        for index in self._judged:
-            pairs = zip(predictions, splits, strict=True)
-            values = np.concatenate([arrays[index][rows] for arrays, (_, rows) in pairs])
-            if values.shape[1:] != self._shapes[index]:
-                # Of a head that the targets do not fit: whatever it says is wrong.
-                values = np.full((len(values), *self._shapes[index]), np.nan)
-            scores.append(held_out.score(index, splits, values))
-        return tuple(scores)
-
-    def control_at_half(self) -> Outcome | None:
-        """The control arm after half of its steps; None where that would take long."""
-        splits = self._affordable_splits(0)
-        steps = self._steps(Recipe(), len(splits)) // 2
-        if steps < 1 or self._is_cut(splits):
-            return None
-        return self._trained_on(Recipe(), 0, splits, steps, time.perf_counter())
-
-    def _control_throughout(self) -> Outcome:
-        """The control arm with every training row held out once; as it is where that is so already, or takes long."""
-        splits = self._held_out.splits(0, throughout=True)
-        if self._is_cut(splits) or len(splits) == len(self._held_out.splits(0)):
-            return self.control()
-        return self._trained_on(Recipe(), 0, splits, self._data.total_steps, time.perf_counter())
+    def training_loss(self, recipe: Recipe, seed: int) -> float:
+        """Mean loss on all training rows after training on them, relative to the best constant's."""
+        return self._trials.training_loss(recipe, seed)
 
     def learns_permuted(self, recipe: Recipe) -> bool:
         """Whether a recipe finds skill where there can be none: in targets that were dealt out anew.
@@ -239,13 +106,7 @@ class Judge:
         return all(self._learns(recipe, permuted(self._data, self._seed + number)) for number in range(TWINS))
 
     def _learns(self, recipe: Recipe, twin: TrainingData) -> bool:
-        splits = self._affordable_splits(0)[:1]  # a leak is in all of them
-        steps = self._steps(recipe, len(splits))
-        predictions = [
-            self._engine.run(recipe, rows, seed=self._seed + fold, steps=steps, targets=twin.targets).predictions
-            for fold, (rows, _) in enumerate(splits)
-        ]
-        scores = self._scores(HeldOut(twin, self._held_out.losses, self._seed), splits, predictions)
+        scores = self._trials.run_permuted(recipe, twin)
         return any(self._has_skill(scores[index].assessment) for index in self.to_repair())
 
     def is_sufficient(self, outcome: Outcome) -> bool:
@@ -262,7 +123,7 @@ class Judge:
             return True
         heads = [control.heads[index] for index in self._lacking(control)]
         is_uncertain = all(head.is_finite and head.skill_lower <= 0.0 < head.skill_upper for head in heads)
-        return is_uncertain and self.is_sufficient(self._control_throughout())
+        return is_uncertain and self.is_sufficient(self._trials.control_throughout())
 
     def _lacking(self, outcome: Outcome) -> list[int]:
         """The outputs that have no skill, or far less than is to be had.
@@ -275,13 +136,16 @@ class Judge:
             if not (head.is_finite and head.skill_lower > 0.0) or self.expectations.is_short(index, head)
         ]
 
-    def to_repair(self, repeat: int = 0) -> list[int]:
-        """The outputs that a repair must improve: those that the control arm of a repeat lacks skill in.
+    def to_repair(self, control: Outcome | None = None) -> list[int]:
+        """The outputs that a repair must improve: those that the control arm lacks skill in.
 
         Where there are others, outputs that no reference learner found anything to learn for are left out.
+
+        Args:
+            control: The control arm of a repeat; None for that of repeat 0.
         """
-        control = self.control(repeat)
-        lacking = self._lacking(control) or self._lacking(self.control()) or list(range(len(control.heads)))
+        own = self.control()
+        lacking = self._lacking(control or own) or self._lacking(own) or list(range(len(own.heads)))
         return [index for index in lacking if not self.expectations.is_hopeless(index)] or lacking
 
     def excused(self) -> tuple[int, ...]:
@@ -302,15 +166,20 @@ class Judge:
         return any(
             self.expectations.has_skill(index) or self._has_skill(outcome.heads[index])
             for index in self.to_repair()
-            for outcome in list(self._outcomes.values())
+            for outcome in self._trials.outcomes
         )
 
-    def is_proven(self, outcome: Outcome, repeat: int = 0) -> bool:
-        """Whether an outcome beats the floor and the control arm of the same repeat, with its bounds to show it.
+    def is_proven(self, outcome: Outcome, control: Outcome | None = None) -> bool:
+        """Whether an outcome beats the floor and the control arm, with its bounds to show it.
 
         Outputs that need no repair must stay about as good as they were.
+
+        Args:
+            outcome: Of a recipe.
+            control: The control arm on the same splits; None for that of repeat 0.
         """
-        control, needed, excused = self.control(repeat), self.to_repair(repeat), self.excused()
+        control = control or self.control()
+        needed, excused = self.to_repair(control), self.excused()
         for index, head in enumerate(outcome.heads):
             if index in excused:
                 continue
@@ -350,7 +219,7 @@ class Judge:
     def _mean_skills(self, recipe: Recipe) -> np.ndarray:
         """The skill of each output that counts, averaged over the repeats."""
         outcomes = [self.run(recipe, repeat) for repeat in range(CONFIRMATIONS + 1)]
-        counting = [index for index in range(len(self._judged)) if index not in self.excused()]
+        counting = [index for index in range(len(self._held_out.judged)) if index not in self.excused()]
         return np.mean([[outcome.heads[index].skill for index in counting] for outcome in outcomes], axis=0)
 
     def reaches_references(self, outcome: Outcome) -> bool:
@@ -365,23 +234,16 @@ class Judge:
             self.expectations.leaves_nothing(index, outcome.heads[index], self._accept) for index in self.to_repair()
         )
 
-    def training_loss(self, recipe: Recipe, seed: int) -> float:
-        """Mean loss on all training rows after training on them, relative to the best constant's.
-
-        The larger one of two trainings that differ in their shuffles: dying units depend on these too.
-        """
-        rows = np.arange(self._data.n_training)
-        steps = self._steps(recipe, 1)
-        losses = []
-        for shuffle_seed in (seed, seed + SEEDS_A_REPEAT):
-            probe = self._engine.run(recipe, rows, seed=seed, steps=steps, shuffle_seed=shuffle_seed)
-            heads = self._outcome(recipe, [(rows, rows)], [probe.predictions], time.perf_counter()).heads
-            losses.append(np.mean([1.0 - head.skill if head.is_finite else np.inf for head in heads]))
-        return float(max(losses))
-
     def confirms(self, recipe: Recipe) -> bool:
         """Whether the recipe is proven again with other splits, fresh initial weights and shuffles."""
-        return all(self.is_proven(self.run(recipe, repeat), repeat) for repeat in range(1, CONFIRMATIONS + 1))
+        return all(self._is_proven_in(repeat, recipe) for repeat in range(1, CONFIRMATIONS + 1))
+
+    def _is_proven_in(self, repeat: int, recipe: Recipe) -> bool:
+        """Whether a recipe is proven in a repeat: on its first splits, which mostly show it, or on all of them."""
+        for run in (self._trials.run_first_splits, self._trials.run):
+            if self.is_proven(run(recipe, repeat), run(Recipe(), repeat)):
+                return True
+        return False
 
     def learn_references(self, kinds: Sequence[str]) -> Learned:
         """Fits the reference learners on the same splits; in a thread of its own, if need be.
@@ -389,11 +251,11 @@ class Judge:
         Args:
             kinds: The kind of task of each output; `"other"` has no reference.
         """
-        return learn(self._held_out, self._judged, kinds, self._shapes, self._seed)
+        return learn(self._held_out, self._held_out.judged, kinds, self._shapes, self._seed)
 
     def expect(self, learned: Learned) -> None:
         """Expects what the reference learners reach."""
-        self.expectations = score(self._held_out, self._judged, self._shapes, learned)
+        self.expectations = score(self._held_out, self._held_out.judged, self._shapes, learned)
 
 
 def _is_as_good(skill: float, best: float) -> bool:

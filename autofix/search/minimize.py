@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from autofix.recipe import Recipe
-from autofix.search.judge import Judge, Outcome
+from autofix.search.judge import Judge
+from autofix.search.trials import Outcome
 
 
 def minimize(

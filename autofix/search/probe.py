@@ -34,12 +34,14 @@ class ProbeRun:
         steps: Training steps run.
         seconds: Wall time, compilation included when it was the first of its kind.
         mode: `"xla"`, `"graph"`, `"eager"`, or `"keras"` for the model's own train step.
+        earlier: The predictions on the way, where they were asked for.
     """
 
     predictions: list[np.ndarray]
     steps: int
     seconds: float
     mode: str
+    earlier: list[np.ndarray] | None = None
 
 
 class ProbeEngine:
@@ -119,6 +121,7 @@ class ProbeEngine:
         own_initialization: bool = False,
         shuffle_seed: int | None = None,
         targets: Sequence[np.ndarray] | None = None,
+        also_after: int = 0,
     ) -> ProbeRun:
         """Trains the recipe from scratch and predicts every row of the sample.
 
@@ -130,6 +133,7 @@ class ProbeEngine:
             own_initialization: Whether to start from the user's own initial weights rather than fresh ones.
             shuffle_seed: Of the shuffles alone; None for `seed`.
             targets: To train on in place of the sample's own, shaped alike.
+            also_after: Steps after which the predictions are kept as well; 0 for the end alone.
 
         Returns:
             The predictions and the cost.
@@ -143,8 +147,10 @@ class ProbeEngine:
         epoch_rows = self._epoch_rows(recipe, program.batch_size) if shuffle else None
         index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed, epoch_rows=epoch_rows)
         with program.lent(seed, own_initialization, recipe.learning_rate_factor):
-            done, predictions = program.train(self._rows(recipe, targets), index, self._affine(recipe))
-        return ProbeRun(predictions, done, time.perf_counter() - started, program.mode)
+            parts = [index[:also_after], index[also_after:]] if also_after else [index]
+            *earlier, predictions = program.train(self._rows(recipe, targets), parts, self._affine(recipe))
+        seconds = time.perf_counter() - started
+        return ProbeRun(predictions, len(index), seconds, program.mode, earlier[0] if earlier else None)
 
     def _epoch_rows(self, recipe: Recipe, batch_size: int) -> int | None:
         """Rows of the user's own epoch where it is one pass over them in batches of this size; None elsewhere."""

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -196,7 +196,7 @@ class Program:
         return max(taken, 1e-6) / steps
 
     def _first_steps(self, rows: Rows, steps: int) -> None:
-        self.train(rows, self._first_batches[:steps], [(1.0, 0.0)] * self._n_scaled)
+        self.train(rows, [self._first_batches[:steps]], [(1.0, 0.0)] * self._n_scaled)
 
     @functools.cached_property
     def _first_batches(self) -> np.ndarray:
@@ -249,23 +249,25 @@ class Program:
         """The layers that were trained before; first asked for at the initial values. None where none is kept."""
         return trained_layers(self.model) if self._keeps_trained else None
 
-    def train(self, rows: Rows, index: np.ndarray, affine: list[tuple[float, float]]) -> tuple[int, list[np.ndarray]]:
-        """Trains on the batches and predicts all rows: steps done and one array an output."""
+    def train(
+        self, rows: Rows, parts: Sequence[np.ndarray], affine: list[tuple[float, float]]
+    ) -> list[list[np.ndarray]]:
+        """Trains on the batches of each part in turn; what it predicts of all rows after each, one array an output."""
         scales = [(tf.constant(scale, tf.float32), tf.constant(offset, tf.float32)) for scale, offset in affine]
-        done, total = 0, len(index)
-        while True:
-            chunk = index[done : done + CHUNK_STEPS]
+        predictions = [self._train_part(rows, part, scales) for part in parts]
+        if self._averages_weights and any(len(part) > 0 for part in parts):
+            # As `fit` does at its end.
+            self._optimizer.finalize_variable_values(self.model.trainable_variables)
+            predictions[-1] = self._train_part(rows, parts[-1][:0], scales)
+        return [[np.asarray(array) for array in arrays] for arrays in predictions]
+
+    def _train_part(self, rows: Rows, index: np.ndarray, scales: list[tuple[Any, Any]]) -> list[Any]:
+        for start in range(0, max(len(index), 1), CHUNK_STEPS):
+            chunk = index[start : start + CHUNK_STEPS]
             padded = np.zeros((CHUNK_STEPS, self.batch_size), np.int32)
             padded[: len(chunk)] = chunk
             predictions = self._train(rows.inputs, rows.targets, rows.weights, padded, np.int32(len(chunk)), scales)
-            done += len(chunk)
-            if done >= total:
-                break
-        if done and self._averages_weights:
-            # As `fit` does at its end.
-            self._optimizer.finalize_variable_values(self.model.trainable_variables)
-            predictions = self._train(rows.inputs, rows.targets, rows.weights, padded, np.int32(0), scales)
-        return done, [np.asarray(array) for array in predictions]
+        return predictions
 
     @property
     def _averages_weights(self) -> bool:

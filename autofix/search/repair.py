@@ -33,11 +33,12 @@ from autofix.search.escalate import (
 )
 from autofix.search.expectations import FLOOR
 from autofix.search.identity import identity_of
-from autofix.search.judge import Judge, Outcome
+from autofix.search.judge import Judge
 from autofix.search.minimize import minimize
 from autofix.search.probe import ProbeEngine
 from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
 from autofix.search.search_space import SearchSpace, Values
+from autofix.search.trials import Outcome
 from autofix.settings import MIN_BUDGET_S, Settings
 from autofix.state import Snapshot, preserved_randomness
 from autofix.strategy import Case, resolve_strategies

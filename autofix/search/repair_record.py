@@ -8,8 +8,9 @@ from autofix.recipe import Recipe
 from autofix.report.records import Finding, Reference, TrialRecord
 from autofix.report.text import best_of
 from autofix.report.traces import Predictions
-from autofix.search.judge import Judge, Outcome
+from autofix.search.judge import Judge
 from autofix.search.search_space import Values
+from autofix.search.trials import Outcome
 
 LEAK = Finding(
     "leaky_split",

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from autofix.search.judge import Judge, Outcome
+from autofix.search.judge import Judge
 from autofix.search.probe import ProbeEngine
+from autofix.search.trials import Outcome
 from autofix.state import preserved_randomness
 
 FINAL_TRAININGS = 3

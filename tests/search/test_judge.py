@@ -1,4 +1,3 @@
-import dataclasses
 import math
 from typing import Any
 
@@ -11,10 +10,12 @@ from autofix.remedies import SetFitArgument, SetLearningRate
 from autofix.report.records import Reference
 from autofix.scoring.numpy_losses import loss_spec
 from autofix.search.expectations import FLOOR, Expectations
-from autofix.search.judge import SEEDS_A_REPEAT, Judge
+from autofix.search.judge import Judge
 from autofix.search.probe import ProbeRun
+from autofix.search.trials import SEEDS_A_REPEAT
 
 N_ROWS = 120
+LESS_NOISE = 0.5
 GOOD = Recipe((SetLearningRate("lower_learning_rate", factor=0.1),))
 BETTER = Recipe((*GOOD, SetFitArgument("reshuffle", name="shuffle", value=True)))
 
@@ -36,13 +37,18 @@ class CannedEngine:
     def seconds_per_step(self, recipe):
         return 1e-6
 
-    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False, targets=None):
+    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False, targets=None, also_after=0):
         self.runs.append((recipe, seed, steps, own_initialization))
         if targets is not None:
             return ProbeRun(self.predict(targets, rows), steps or 0, 0.0, "graph")
         amounts = self._noise(recipe, seed // SEEDS_A_REPEAT)
         if not isinstance(amounts, list):
             amounts = [amounts] * len(self._targets)
+        predictions = self._noisy(amounts, seed)
+        earlier = self._noisy([amount and LESS_NOISE * amount for amount in amounts], seed) if also_after else None
+        return ProbeRun(predictions, steps or 0, 0.0, "graph", earlier)
+
+    def _noisy(self, amounts, seed):
         rng = np.random.default_rng(seed)
         predictions = []
         for target, amount in zip(self._targets, amounts, strict=True):
@@ -51,16 +57,27 @@ class CannedEngine:
                 predictions.append(np.zeros_like(target))
             else:
                 predictions.append(target + noise * amount if math.isfinite(amount) else np.full_like(target, np.nan))
-        return ProbeRun(predictions, steps or 0, 0.0, "graph")
+        return predictions
 
 
-def make_judge(noise, n_heads=1, sample_weight=None, accept=0.98, budget_s=60.0, n_rows=N_ROWS):
+def make_judge(
+    noise,
+    n_heads=1,
+    sample_weight=None,
+    accept=0.98,
+    budget_s=60.0,
+    n_rows=N_ROWS,
+    epochs=10,
+    n_losses=None,
+    engine_class=CannedEngine,
+):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(n_rows, 2))
     y = [rng.normal(size=(n_rows, 1)) for _ in range(n_heads)]
-    data = TrainingData.from_arrays(x, y if n_heads > 1 else y[0], sample_weight, epochs=10)
-    engine: Any = CannedEngine(data.targets, noise)
-    losses = [loss_spec("mean_squared_error")] * n_heads
+    data = TrainingData.from_arrays(x, y if n_heads > 1 else y[0], sample_weight, epochs=epochs)
+    engine: Any = engine_class(data.targets, noise)
+    n_losses = n_heads if n_losses is None else n_losses
+    losses = [loss_spec("mean_squared_error")] * n_losses + [None] * (n_heads - n_losses)
     return Judge(engine, data, losses, seed=0, accept=accept, budget_s=budget_s), engine
 
 
@@ -154,6 +171,29 @@ def test_confirmation_needs_every_repeat():
         assert not judge.confirms(GOOD)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "amount", "n_runs", "is_confirmed"),
+    [
+        (120, 0.3, 3, True),  # 24 rows are held out by each of five splits: 64 by three
+        (400, 0.3, 1, True),
+        (400, 1.0, 5, False),
+        (400, math.inf, 5, False),
+        (50, 0.3, 5, True),
+    ],
+)
+def test_a_repeat_ends_with_the_splits_that_show_it(n_rows, amount, n_runs, is_confirmed):
+    judge, engine = make_judge(lambda recipe, repeat: amount if recipe else None, n_rows=n_rows)
+    judge.control()
+    del engine.runs[:]
+    assert judge.confirms(GOOD) == is_confirmed
+    of_first_repeat = [run for run in engine.runs if run[1] // SEEDS_A_REPEAT == 1]
+    assert [run[0] for run in of_first_repeat].count(GOOD) == n_runs
+    assert len(of_first_repeat) == 2 * n_runs
+    judge.run(GOOD, 1)
+    seeds = [seed for recipe, seed, _, _ in engine.runs if recipe == GOOD and seed // SEEDS_A_REPEAT == 1]
+    assert sorted(seeds) == [SEEDS_A_REPEAT + fold for fold in range(5)], "none is trained on twice"
+
+
 def test_repeats_have_other_splits_and_other_seeds():
     judge, engine = make_judge(by_recipe(control=None, good=0.5))
     judge.run(GOOD, 0)
@@ -184,8 +224,7 @@ def test_a_short_horizon_is_never_cut():
 
 
 def test_long_horizons_are_cut_to_the_budget():
-    judge, engine = make_judge(by_recipe(good=0.5), budget_s=1e-3)
-    judge._data = dataclasses.replace(judge._data, epochs=1000)
+    judge, engine = make_judge(by_recipe(good=0.5), budget_s=1e-3, epochs=1000)
     judge.run(GOOD)
     assert {run[2] for run in engine.runs} == {50}
 
@@ -319,8 +358,7 @@ def test_one_output_without_skill_does_not_suffice():
 
 
 def test_outputs_without_a_loss_are_not_judged():
-    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.3, None]), n_heads=2)
-    judge._judged = [0]
+    judge, _ = make_judge(by_recipe(control=[None, None], good=[0.3, None]), n_heads=2, n_losses=1)
     outcome = judge.run(GOOD)
     assert len(outcome.heads) == 1
     assert judge.is_proven(outcome)
@@ -331,14 +369,14 @@ def test_rows_without_weight_prove_nothing():
     weights[: N_ROWS // 2] = 0.0
 
     class OnlyUnweightedRows(CannedEngine):
-        def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False):
-            found = super().run(recipe, rows, seed, steps, own_initialization=own_initialization)
+        def run(self, *arguments, **options):
+            found = super().run(*arguments, **options)
             found.predictions[0][N_ROWS // 2 :] = 0.0
             return found
 
     for sample_weight, is_proven in ((None, True), (weights, False)):
-        judge, engine = make_judge(by_recipe(control=None, good=0.1), sample_weight=sample_weight)
-        judge._engine = OnlyUnweightedRows(engine._targets, engine._noise)
+        noise = by_recipe(control=None, good=0.1)
+        judge, _ = make_judge(noise, sample_weight=sample_weight, engine_class=OnlyUnweightedRows)
         assert judge.is_proven(judge.run(GOOD)) is is_proven
 
 
@@ -384,12 +422,16 @@ def test_a_recipe_of_more_epochs_trains_for_longer():
     assert steps[1] == 3 * steps[0]
 
 
-def test_the_control_arm_is_measured_at_half_of_its_steps():
+def test_the_control_arm_is_also_looked_at_after_half_of_its_steps():
     judge, engine = make_judge(by_recipe(control=0.5))
-    judge.control()
-    assert judge.control_at_half().skill == pytest.approx(0.75, abs=0.1)
-    full, half = engine.runs[0], engine.runs[-1]
-    assert (half[0], half[2]) == (Recipe(), full[2] // 2)
+    assert judge.control_at_half().skill == pytest.approx(1.0 - (0.5 * LESS_NOISE) ** 2, abs=0.05)
+    assert judge.control().skill == pytest.approx(0.75, abs=0.1)
+    assert len(engine.runs) == 5
+
+
+def test_a_control_arm_that_is_cut_short_has_no_half():
+    judge, _ = make_judge(by_recipe(control=0.5), budget_s=1e-3, epochs=1000)
+    assert judge.control_at_half() is None
 
 
 def test_predictions_that_the_loss_cannot_take_have_no_skill():

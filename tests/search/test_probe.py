@@ -80,6 +80,19 @@ def test_a_probe_ends_where_fit_ends(make_model, plane, program, is_weighted, pl
     assert_same(run.predictions, fitted(model, x, y, weights), 1e-4)
 
 
+@pytest.mark.parametrize("planned_runs", [FEW_RUNS, MANY_RUNS])
+def test_a_look_on_the_way_shows_the_shorter_training_and_changes_nothing(make_model, plane, planned_runs):
+    averaged = optimizers.Adam(0.05, use_ema=True, ema_momentum=0.8)
+    for optimizer in ("adam", averaged):
+        model = make_model(optimizer=optimizer)
+        engine = engine_for(model, *plane, planned_runs=planned_runs)
+        run = engine.run(Recipe(), also_after=5)
+        assert run.steps == 12
+        assert_same(run.predictions, engine.run(Recipe()).predictions)
+        if optimizer == "adam":
+            assert_same(run.earlier, engine.run(Recipe(), steps=5).predictions)
+
+
 def two_outputs():
     keras.utils.set_random_seed(0)
     x = keras.Input((2,))
