@@ -24,6 +24,9 @@ from autofix.search.program import Program, Rows, has_own_train_step
 from autofix.state import Snapshot, preserved_randomness
 from autofix.surgery import architecture
 
+SEARCH_RUNS = 60
+"""About how many runs of the full horizon a search asks for: the control arm and three recipes, with confirmations."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ProbeRun:
@@ -53,6 +56,9 @@ class ProbeEngine:
         initial: The model's values when its training began; None for those it has now.
         keeps_trained: Whether fresh initial weights leave out layers that were trained before.
         planned_runs: About how many runs of the full horizon will be asked for; decides whether compiling pays.
+
+    Attributes:
+        planned_runs: May be changed before the first run.
     """
 
     def __init__(
@@ -60,7 +66,7 @@ class ProbeEngine:
         model: keras.Model,
         data: TrainingData,
         initial: Snapshot | None = None,
-        planned_runs: int = 60,
+        planned_runs: int = SEARCH_RUNS,
         *,
         keeps_trained: bool = True,
     ) -> None:
@@ -71,7 +77,7 @@ class ProbeEngine:
         self._model, self._initial = model, initial or Snapshot(model)
         if is_distributed(model):
             self._model, self._initial = self._undistributed()
-        self._planned_steps = planned_runs * data.total_steps
+        self.planned_runs = planned_runs
         self._programs: dict[tuple[Recipe, Recipe, int], Program] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
         self._targets = [as_tensor(array) for array in data.targets]
@@ -109,7 +115,7 @@ class ProbeEngine:
         """Compiles the recipe without measuring or running it, which may be done beside other work."""
         program = self._unmeasured(recipe)
         if not program.mode:
-            program.compile(self._rows(recipe), self._planned_steps)
+            program.compile(self._rows(recipe), self.planned_runs * self._data.total_steps)
 
     def run(
         self,
@@ -168,7 +174,7 @@ class ProbeEngine:
         """The program of a recipe, in the fastest way to run."""
         program = self._unmeasured(recipe)
         if not program.mode:
-            program.choose_mode(self._rows(recipe), self._planned_steps)
+            program.choose_mode(self._rows(recipe), self.planned_runs * self._data.total_steps)
         return program
 
     def _unmeasured(self, recipe: Recipe) -> Program:

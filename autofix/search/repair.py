@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import causes
-from autofix.data.training_data import MIN_ROWS, MIN_TRAINING_STEPS, TrainingData
+from autofix.data.training_data import MIN_ROWS, MIN_TRAINING_STEPS, N_FOLDS, TrainingData
 from autofix.evidence import CurveProfile, Evidence
 from autofix.feeding import as_tensor, forward, output_masks
 from autofix.measuring.inspection import collect
@@ -165,6 +165,7 @@ class RepairShop:
         """
         if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
             return None
+        self.engine.planned_runs = N_FOLDS  # no more than the control arm
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references()
             evidence = self._collect(epoch_losses)

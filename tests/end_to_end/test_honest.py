@@ -11,6 +11,7 @@ import autofix
 import autofix.watch
 from autofix.monitoring.monitor import Look
 from autofix.search import memory, repair
+from autofix.search.probe import ProbeEngine
 
 
 def network(n_features, rate=0.001):
@@ -306,6 +307,22 @@ def test_a_network_that_knows_noise_by_heart_is_told_so_and_left_alone():
     assert report.verdict == "unlearnable", str(report)
     assert report.cause == "no_signal"
     assert report.before[0].skill > 0.9
+
+
+def test_a_question_is_answered_without_xla(monkeypatch):
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(80, 6)), rng.normal(size=80)
+    run, modes = ProbeEngine.run, []
+
+    def noted_run(*arguments, **options):
+        found = run(*arguments, **options)
+        modes.append(found.mode)
+        return found
+
+    monkeypatch.setattr(ProbeEngine, "run", noted_run)
+    *_, report = ends(x, y, epochs=100)
+    assert report.verdict == "unlearnable", str(report)
+    assert modes == ["graph"] * 5
 
 
 def test_a_dozen_rows_of_noise_are_called_too_few():
