@@ -4,8 +4,14 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
+
+# The same examples in every run, so that a failure is one of the change at hand; `--hypothesis-profile default` draws
+# others.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -49,11 +49,18 @@ WORDS = (
 
 quick = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, width=32) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
+
+def nested(numbers):
+    """Whatever YAML and JSON both have, with these numbers."""
+    return st.recursive(
+        st.none() | st.booleans() | numbers | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=5,
+    )
+
+
+finite = nested(st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False, width=32))
+plain = nested(st.integers(-5, 5) | st.floats(allow_nan=False, width=32))
 
 
 def outcome(path, overrides=()):
@@ -166,7 +173,7 @@ right_jobs = st.fixed_dictionaries(
     {"model": st.sampled_from(["m.keras", {"function": "a.py:b", "arguments": {"n": 1}}, "a.b:c"]), "data": data},
     optional={
         "fit": fit,
-        "compile": st.fixed_dictionaries({"optimizer": st.dictionaries(texts, plain, max_size=3)}),
+        "compile": st.fixed_dictionaries({"optimizer": st.dictionaries(texts, finite, max_size=3)}),
         "seed": st.integers(0, 2**32 - 1),
         "timeout_s": st.floats(0.1, 1e6),
     },
