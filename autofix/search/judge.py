@@ -1,7 +1,7 @@
 """The judge: when what a recipe is worth on held-out rows counts as proven, and when as enough."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -75,6 +75,10 @@ class Judge:
     def control(self, repeat: int = 0) -> Outcome:
         """The user's own recipe, unchanged; in repeat 0 from the user's own initial weights."""
         return self._trials.run(Recipe(), repeat)
+
+    def growing_control(self) -> Iterator[Outcome]:
+        """The control arm on the first splits, which may tell enough, and on all; trained as they are asked for."""
+        return self._trials.growing(Recipe(), 0)
 
     def control_at_half(self) -> Outcome | None:
         """The control arm after half of its steps; None where it was not run for all of them."""
@@ -240,10 +244,8 @@ class Judge:
 
     def _is_proven_in(self, repeat: int, recipe: Recipe) -> bool:
         """Whether a recipe is proven in a repeat: on its first splits, which mostly show it, or on all of them."""
-        for run in (self._trials.run_first_splits, self._trials.run):
-            if self.is_proven(run(recipe, repeat), run(Recipe(), repeat)):
-                return True
-        return False
+        pairs = zip(self._trials.growing(recipe, repeat), self._trials.growing(Recipe(), repeat), strict=True)
+        return any(self.is_proven(outcome, control) for outcome, control in pairs)
 
     def learn_references(self, kinds: Sequence[str]) -> Learned:
         """Fits the reference learners on the same splits; in a thread of its own, if need be.

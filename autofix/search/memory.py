@@ -1,11 +1,12 @@
 """Whether the skill that a network has on the rows it was trained on can be anything but memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from autofix.report.numbers import count
 from autofix.report.records import Finding, Reference
 from autofix.scoring.assess import Assessment
 from autofix.search.expectations import WEAK_SHARE
+from autofix.search.trials import Outcome
 
 RULED_OUT = 0.1
 """Skill that is ruled out where a finished training is said to have had nothing to learn."""
@@ -24,6 +25,19 @@ def is_memory(seen: Sequence[Assessment], held_out: Sequence[Assessment]) -> boo
     """Whether less than half of the skill that was seen on training rows can be there on others, of any output."""
     pairs = zip(seen, held_out, strict=True)
     return any(other.is_finite and other.skill_upper < WEAK_SHARE * own.skill for own, other in pairs)
+
+
+def compare(seen: Sequence[Assessment], controls: Iterable[Outcome]) -> tuple[Outcome, bool]:
+    """The control arm on as many held-out rows as it takes, and whether the skill that was seen is memory beside it.
+
+    Args:
+        seen: On training rows, output by output.
+        controls: On more and more rows, run as they are asked for; at least one.
+    """
+    for control in controls:
+        if is_memory(seen, control.heads):
+            return control, True
+    return control, False
 
 
 def too_few_to_tell(n_training: int) -> tuple[Finding, ...]:

@@ -58,7 +58,7 @@ class ProbeEngine:
         planned_runs: About how many runs of the full horizon will be asked for; decides whether compiling pays.
 
     Attributes:
-        planned_runs: May be changed before the first run.
+        planned_runs: May be changed at any time; counts for recipes that have not been run or compiled yet.
     """
 
     def __init__(

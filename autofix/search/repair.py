@@ -54,6 +54,9 @@ SHARE_IN_VAIN = 0.5
 """Share of the time of the user's own training after which no further trial is begun where no reference learner has
 found anything: the verdict is not to take longer than that training, and a trial may take as long as all before it."""
 
+HOPELESS_RUNS = 2 * N_FOLDS
+"""About how many runs are still to come there: two trials."""
+
 UNRUNNABLE = (tf.errors.OpError, ValueError, TypeError, NotImplementedError)
 """What Keras and TensorFlow raise for a recipe that cannot run as a trial, such as one whose variables are distributed
 over devices."""
@@ -147,7 +150,7 @@ class RepairShop:
         if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
             return False
         with preserved_randomness(seed=self._settings.base_seed):
-            self._compare_with_references()
+            self._compare_with_references(runs_control=False)
         expectations = self.judge.expectations
         is_short = expectations.is_short if is_last else expectations.far_exceeds
         return any(is_short(index, head) for index, head in enumerate(heads))
@@ -178,13 +181,16 @@ class RepairShop:
                 return None
             try:
                 with self._timed("trials"):
-                    control = self.judge.control()
+                    if self._data.has_held_out:  # then the skill that was seen is none on training rows
+                        control, is_memory = self.judge.control(), False
+                    else:
+                        control, is_memory = memory.compare(seen, self.judge.growing_control())
                 if self.judge.has_any_skill(control):
                     return None
             except UNRUNNABLE:
                 return None
         few_rows = memory.too_few_to_tell(self._data.n_training)
-        may_be_memory = not self._data.has_held_out and (few_rows or memory.is_memory(seen, control.heads))
+        may_be_memory = is_memory or (few_rows and not self._data.has_held_out)
         if not (memory.is_ruled_out(references) or may_be_memory):
             return None
         seconds = dict(self._seconds)
@@ -192,13 +198,18 @@ class RepairShop:
         findings = nothing_first((*few_rows, *findings))
         return Repair(None, False, False, (), references, findings, (), {}, (), seconds, evidence, samples)
 
-    def _compare_with_references(self) -> None:
-        """Fits the reference learners, once; meanwhile compiles the user's own recipe, which is mostly tried next."""
+    def _compare_with_references(self, *, runs_control: bool = True) -> None:
+        """Fits the reference learners, once.
+
+        Args:
+            runs_control: Whether the user's own recipe is run next, which is then compiled meanwhile.
+        """
         if not self._has_references:
             kinds = self._reference_kinds()
             with beside(lambda: self.judge.learn_references(kinds)) as learned:
-                with self._timed("trials"), contextlib.suppress(*UNRUNNABLE):
-                    self.engine.compile(Recipe())
+                if runs_control:
+                    with self._timed("trials"), contextlib.suppress(*UNRUNNABLE):
+                        self.engine.compile(Recipe())
                 with self._timed("references"):
                     self.judge.expect(learned.result())
             self._has_references = True
@@ -294,6 +305,8 @@ class RepairShop:
             # Nothing can be proven where not even the user's own recipe runs as a trial.
             self._records = [self.try_recipe(Recipe(), 0, {})]
             return
+        if self._is_hopeless:
+            self.engine.planned_runs = HOPELESS_RUNS
         order, seed = self._settings.order, self._settings.base_seed
         rungs = space.hopeless_rungs(order, seed) if self._is_hopeless else space.rungs(order, seed)
         oracle = EscalationOracle(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -124,8 +124,17 @@ class Trials:
                 self._control_at_half = self._outcome(recipe, splits, [run.earlier or [] for run in runs], started)
         return self._outcomes[key]
 
-    def run_first_splits(self, recipe: Recipe, repeat: int) -> Outcome:
-        """The same on as few splits as have enough held-out rows to tell; a later `run` only trains on the others."""
+    def growing(self, recipe: Recipe, repeat: int) -> Iterator[Outcome]:
+        """Its outcome on as few splits as have held-out rows enough to tell, then on all, run as they are asked for.
+
+        Args:
+            recipe: As in `run`.
+            repeat: As in `run`.
+        """
+        yield self._run_first_splits(recipe, repeat)
+        yield self.run(recipe, repeat)
+
+    def _run_first_splits(self, recipe: Recipe, repeat: int) -> Outcome:
         key = (recipe, repeat)
         if key not in self._first_outcomes:
             started = time.perf_counter()
@@ -134,9 +143,8 @@ class Trials:
             n_first = 1 + int(np.searchsorted(n_rows[:-1], MIN_HELD_OUT_ROWS))
             runs = [self._train(recipe, repeat, splits, fold) for fold in range(n_first)]
             self._first_runs[key] = runs
-            self._first_outcomes[key] = self._outcome(
-                recipe, splits[:n_first], [run.predictions for run in runs], started
-            )
+            predictions = [run.predictions for run in runs]
+            self._first_outcomes[key] = self._outcome(recipe, splits[:n_first], predictions, started)
         return self._first_outcomes[key]
 
     @property
