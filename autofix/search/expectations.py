@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autofix.data.training_data import TrainingData
 from autofix.evidence import ReferenceProfile
 from autofix.measuring.dependence import dependence_p_value
 from autofix.measuring.references import NETWORK, flatten_inputs, reference_predictions
@@ -146,6 +147,22 @@ class Learned:
 
     predictions: list[dict[str, np.ndarray]]
     p_value: float | None = None
+
+
+def learnable_kinds(kinds: Sequence[str], data: TrainingData) -> list[str]:
+    """The kinds of task that references learn: a target that is one of the inputs, as in an autoencoder, is `"other"`.
+
+    A linear learner would copy it, which says nothing of what a network with a narrow middle can do.
+
+    Args:
+        kinds: Of each output.
+        data: Has the inputs and targets.
+    """
+
+    def is_copy(target: np.ndarray) -> bool:
+        return any(target.shape == array.shape and np.array_equal(target, array) for array in data.inputs)
+
+    return ["other" if is_copy(target) else kind for kind, target in zip(kinds, data.targets, strict=True)]
 
 
 def learn(

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from autofix import causes
-from autofix.data.training_data import MIN_ROWS, MIN_TRAINING_STEPS, N_FOLDS, TrainingData
+from autofix.data.training_data import N_FOLDS, TrainingData
 from autofix.evidence import CurveProfile, Evidence
 from autofix.feeding import as_tensor, forward, output_masks
 from autofix.measuring.inspection import collect
@@ -19,7 +19,7 @@ from autofix.measuring.sound_losses import SoundLoss
 from autofix.monitoring.console import Console
 from autofix.monitoring.monitor import LOOK_ROWS, output_names
 from autofix.recipe import Recipe
-from autofix.report.records import Finding, TrialRecord
+from autofix.report.records import TrialRecord
 from autofix.scoring.alignment import unmasked
 from autofix.scoring.assess import Assessment, assess
 from autofix.scoring.task_kinds import task_kind
@@ -31,12 +31,12 @@ from autofix.search.escalate import (
     EscalationOracle,
     EscalationTuner,
 )
-from autofix.search.expectations import FLOOR
+from autofix.search.expectations import FLOOR, learnable_kinds
 from autofix.search.identity import identity_of
 from autofix.search.judge import Judge
 from autofix.search.minimize import minimize
 from autofix.search.probe import ProbeEngine
-from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, trial_record
+from autofix.search.repair_record import LEAK, Repair, nothing_first, samples_of, too_few, trial_record
 from autofix.search.search_space import SearchSpace, Values
 from autofix.search.trials import Outcome
 from autofix.settings import MIN_BUDGET_S, Settings
@@ -147,7 +147,7 @@ class RepairShop:
             heads: What was seen.
             is_last: Whether no more is to come; then a shortfall counts that a running training might make good.
         """
-        if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
+        if too_few(self._data) is not None:
             return False
         with preserved_randomness(seed=self._settings.base_seed):
             self._compare_with_references(runs_control=False)
@@ -166,7 +166,7 @@ class RepairShop:
             epoch_losses: Mean training loss of each epoch.
             seen: The skill at the end of the training.
         """
-        if self._data.n_training < MIN_ROWS or self._data.total_steps < MIN_TRAINING_STEPS:
+        if too_few(self._data) is not None:
             return None
         self.engine.planned_runs = N_FOLDS  # no more than the control arm
         with preserved_randomness(seed=self._settings.base_seed):
@@ -196,7 +196,7 @@ class RepairShop:
         seconds = dict(self._seconds)
         samples = samples_of(self.judge, (), None, self._judged_names)
         findings = nothing_first((*few_rows, *findings))
-        return Repair(None, False, False, (), references, findings, (), {}, (), seconds, evidence, samples)
+        return Repair(references=references, findings=findings, seconds=seconds, evidence=evidence, predictions=samples)
 
     def _compare_with_references(self, *, runs_control: bool = True) -> None:
         """Fits the reference learners, once.
@@ -205,7 +205,7 @@ class RepairShop:
             runs_control: Whether the user's own recipe is run next, which is then compiled meanwhile.
         """
         if not self._has_references:
-            kinds = self._reference_kinds()
+            kinds = learnable_kinds(self._kinds, self._data)
             with beside(lambda: self.judge.learn_references(kinds)) as learned:
                 if runs_control:
                     with self._timed("trials"), contextlib.suppress(*UNRUNNABLE):
@@ -215,11 +215,6 @@ class RepairShop:
             self._has_references = True
         self._console.reference(self.judge.expectations.references)
 
-    def _reference_kinds(self) -> list[str]:
-        """The kinds of task for the references: what an autoencoder is asked for, a linear learner copies."""
-        pairs = zip(self._kinds, self._data.targets, strict=True)
-        return ["other" if _is_among(target, self._data.inputs) else kind for kind, target in pairs]
-
     def attempt(self, epoch_losses: Sequence[float] = (), *, is_finite: bool = True, has_ended: bool = False) -> Repair:
         """Looks for the smallest proven recipe. The model and all random generators end as they began.
 
@@ -228,10 +223,8 @@ class RepairShop:
             is_finite: Whether the predictions that raised the suspicion are finite. Others are wrong after any step.
             has_ended: Whether the training has ended as it is: no false alarm then, whatever the control arm does.
         """
-        if self._data.n_training < MIN_ROWS:
-            return self._too_few_rows()
-        if self._data.total_steps < MIN_TRAINING_STEPS and is_finite:
-            return self._too_few_steps()
+        if (nothing_to_tell := too_few(self._data, is_finite=is_finite)) is not None:
+            return nothing_to_tell
         snapshot = Snapshot(self._model)
         self._began = time.perf_counter() - sum(self._seconds.values())
         self._has_ended = has_ended
@@ -288,15 +281,6 @@ class RepairShop:
         except UNRUNNABLE:
             return curve
         return curve if half is None else dataclasses.replace(curve, half_skill=half.skill, end_skill=end.skill)
-
-    def _too_few_rows(self) -> Repair:
-        evidence = f"There are {self._data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
-        return Repair(None, False, False, (), (), (Finding("too_few_rows", 1.0, evidence),), (), {}, (), {})
-
-    def _too_few_steps(self) -> Repair:
-        steps = f"{self._data.total_steps} steps" if self._data.total_steps > 1 else "1 step"
-        evidence = f"The training takes {steps}, too few to tell what it would come to: train for more epochs."
-        return Repair(None, False, True, (), (), (Finding("insufficient_training", 1.0, evidence),), (), {}, (), {})
 
     def _escalate(self, space: SearchSpace) -> None:
         try:
@@ -409,8 +393,3 @@ class RepairShop:
             yield
         finally:
             self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - started
-
-
-def _is_among(target: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
-    """Whether a target is one of the inputs, as in an autoencoder."""
-    return any(target.shape == array.shape and np.array_equal(target, array) for array in inputs)

@@ -3,8 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 
+from autofix.data.training_data import MIN_ROWS, MIN_TRAINING_STEPS, TrainingData
 from autofix.evidence import Evidence
 from autofix.recipe import Recipe
+from autofix.report.numbers import count
 from autofix.report.records import Finding, Reference, TrialRecord
 from autofix.report.text import best_of
 from autofix.report.traces import Predictions
@@ -40,16 +42,16 @@ class Repair:
         predictions: Samples of held-out predictions, of the control arm and of the recipe or the best one tried.
     """
 
-    outcome: Outcome | None
-    is_false_alarm: bool
-    is_learnable: bool
-    trials: tuple[TrialRecord, ...]
-    references: tuple[Reference, ...]
-    findings: tuple[Finding, ...]
-    mattering: tuple[str, ...]
-    left_out: dict[str, str]
-    excused: tuple[int, ...]
-    seconds: dict[str, float]
+    outcome: Outcome | None = None
+    is_false_alarm: bool = False
+    is_learnable: bool = False
+    trials: tuple[TrialRecord, ...] = ()
+    references: tuple[Reference, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    mattering: tuple[str, ...] = ()
+    left_out: dict[str, str] = dataclasses.field(default_factory=dict)
+    excused: tuple[int, ...] = ()
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     evidence: Evidence | None = None
     predictions: tuple[Predictions, ...] = ()
 
@@ -65,6 +67,23 @@ class Repair:
         if self.is_false_alarm:
             return "False alarm: the network gets there by itself; its training goes on."
         return "No repair is proven; the training goes on as it is."
+
+
+def too_few(data: TrainingData, *, is_finite: bool = True) -> Repair | None:
+    """What ends an attempt at once: too few rows or steps to tell anything; None where there are enough.
+
+    Args:
+        data: The sample.
+        is_finite: Whether the predictions are finite. Others are wrong after any step.
+    """
+    if data.n_training < MIN_ROWS:
+        evidence = f"There are {data.n_training} rows; nothing can be proven with fewer than {MIN_ROWS}."
+        return Repair(findings=(Finding("too_few_rows", 1.0, evidence),))
+    if data.total_steps < MIN_TRAINING_STEPS and is_finite:
+        steps = count(data.total_steps, "step")
+        evidence = f"The training takes {steps}, too few to tell what it would come to: train for more epochs."
+        return Repair(is_learnable=True, findings=(Finding("insufficient_training", 1.0, evidence),))
+    return None
 
 
 def nothing_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from autofix.data.training_data import TrainingData
 from autofix.report.records import Reference
 from autofix.scoring.assess import assess
 from autofix.scoring.numpy_losses import loss_spec
-from autofix.search.expectations import Expectations, measure
+from autofix.search.expectations import Expectations, learnable_kinds, measure
 from autofix.search.held_out import HeldOut
 
 N_ROWS = 160
@@ -57,6 +57,12 @@ def test_what_the_learners_cannot_learn_is_no_hopeless_output(kind, shape, targe
     assert found.of(0) is None
     assert not found.is_hopeless(0)
     assert found.references == ()
+
+
+def test_what_is_asked_to_come_out_as_it_went_in_is_not_learned():
+    x = np.random.default_rng(0).normal(size=(N_ROWS, 2))
+    data = TrainingData.from_arrays(x, [x, 2.0 * x])
+    assert learnable_kinds(["regression", "regression"], data) == ["other", "regression"]
 
 
 def test_text_has_no_references():

@@ -5,85 +5,12 @@ import numpy as np
 import pytest
 
 from autofix.data.training_data import TrainingData
-from autofix.recipe import Recipe
-from autofix.remedies import SetFitArgument, SetLearningRate
 from autofix.report.records import Reference
 from autofix.scoring.numpy_losses import loss_spec
 from autofix.search.expectations import FLOOR, Expectations
 from autofix.search.judge import Judge
-from autofix.search.probe import ProbeRun
 from autofix.search.trials import SEEDS_A_REPEAT
-
-N_ROWS = 120
-LESS_NOISE = 0.5
-GOOD = Recipe((SetLearningRate("lower_learning_rate", factor=0.1),))
-BETTER = Recipe((*GOOD, SetFitArgument("reshuffle", name="shuffle", value=True)))
-
-
-class CannedEngine:
-    """Predicts the targets plus noise, an amount a recipe and head; infinite noise stands for NaN predictions.
-
-    Args:
-        targets: One array `(n_rows, 1)` an output.
-        noise: `(recipe, repeat) -> amount`, or one amount an output; None for predictions that are all 0.
-    """
-
-    def __init__(self, targets, noise):
-        self.output_shapes = [target.shape[1:] for target in targets]
-        self.runs = []
-        self._targets = targets
-        self._noise = noise
-
-    def seconds_per_step(self, recipe):
-        return 1e-6
-
-    def run(self, recipe, rows=None, seed=0, steps=None, *, own_initialization=False, targets=None, also_after=0):
-        self.runs.append((recipe, seed, steps, own_initialization))
-        if targets is not None:
-            return ProbeRun(self.predict(targets, rows), steps or 0, 0.0, "graph")
-        amounts = self._noise(recipe, seed // SEEDS_A_REPEAT)
-        if not isinstance(amounts, list):
-            amounts = [amounts] * len(self._targets)
-        predictions = self._noisy(amounts, seed)
-        earlier = self._noisy([amount and LESS_NOISE * amount for amount in amounts], seed) if also_after else None
-        return ProbeRun(predictions, steps or 0, 0.0, "graph", earlier)
-
-    def _noisy(self, amounts, seed):
-        rng = np.random.default_rng(seed)
-        predictions = []
-        for target, amount in zip(self._targets, amounts, strict=True):
-            noise = rng.normal(size=target.shape)
-            if amount is None:
-                predictions.append(np.zeros_like(target))
-            else:
-                predictions.append(target + noise * amount if math.isfinite(amount) else np.full_like(target, np.nan))
-        return predictions
-
-
-def make_judge(
-    noise,
-    n_heads=1,
-    sample_weight=None,
-    accept=0.98,
-    budget_s=60.0,
-    n_rows=N_ROWS,
-    epochs=10,
-    n_losses=None,
-    engine_class=CannedEngine,
-):
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(n_rows, 2))
-    y = [rng.normal(size=(n_rows, 1)) for _ in range(n_heads)]
-    data = TrainingData.from_arrays(x, y if n_heads > 1 else y[0], sample_weight, epochs=epochs)
-    engine: Any = engine_class(data.targets, noise)
-    n_losses = n_heads if n_losses is None else n_losses
-    losses = [loss_spec("mean_squared_error")] * n_losses + [None] * (n_heads - n_losses)
-    return Judge(engine, data, losses, seed=0, accept=accept, budget_s=budget_s), engine
-
-
-def by_recipe(**amounts):
-    """Noise of the control arm, of GOOD and of BETTER."""
-    return lambda recipe, repeat: amounts[{0: "control", 1: "good", 2: "better"}[len(recipe)]]
+from tests.search.canned import BETTER, GOOD, N_ROWS, CannedEngine, by_recipe, make_judge
 
 
 def reference(skill, margin=0.02):
@@ -192,41 +119,6 @@ def test_a_repeat_ends_with_the_splits_that_show_it(n_rows, amount, n_runs, is_c
     judge.run(GOOD, 1)
     seeds = [seed for recipe, seed, _, _ in engine.runs if recipe == GOOD and seed // SEEDS_A_REPEAT == 1]
     assert sorted(seeds) == [SEEDS_A_REPEAT + fold for fold in range(5)], "none is trained on twice"
-
-
-def test_repeats_have_other_splits_and_other_seeds():
-    judge, engine = make_judge(by_recipe(control=None, good=0.5))
-    judge.run(GOOD, 0)
-    judge.run(GOOD, 1)
-    seeds = [seed for _, seed, _, _ in engine.runs]
-    assert len(seeds) == len(set(seeds)) == 10
-
-
-def test_an_outcome_is_remembered():
-    judge, engine = make_judge(by_recipe(control=None, good=0.5))
-    assert judge.run(GOOD) is judge.run(GOOD)
-    assert len(engine.runs) == 5
-
-
-def test_only_the_first_control_starts_from_the_users_own_weights():
-    judge, engine = make_judge(by_recipe(control=None, good=0.5))
-    judge.control()
-    judge.control(1)
-    judge.run(GOOD)
-    assert [own for *_, own in engine.runs] == [True] * 5 + [False] * 10
-
-
-def test_a_short_horizon_is_never_cut():
-    for budget_s, steps in ((60.0, 40), (1e-9, 40)):
-        judge, engine = make_judge(by_recipe(good=0.5), budget_s=budget_s)
-        judge.run(GOOD)
-        assert {run[2] for run in engine.runs} == {steps}
-
-
-def test_long_horizons_are_cut_to_the_budget():
-    judge, engine = make_judge(by_recipe(good=0.5), budget_s=1e-3, epochs=1000)
-    judge.run(GOOD)
-    assert {run[2] for run in engine.runs} == {50}
 
 
 def test_the_time_is_up_when_the_budget_is_used():
@@ -412,40 +304,6 @@ def test_unknown_tasks_have_no_reference():
     profile = judge.expectations.profile
     assert judge.expectations.references == ()
     assert (profile.linear, profile.nonlinear, profile.best_lower) == (None, None, None)
-
-
-def test_a_recipe_of_more_epochs_trains_for_longer():
-    judge, engine = make_judge(by_recipe(control=None, good=0.5))
-    judge.run(Recipe((SetFitArgument("train_longer", name="epochs", value=30),)))
-    judge.control()
-    steps = {len(recipe): steps for recipe, _, steps, _ in engine.runs}
-    assert steps[1] == 3 * steps[0]
-
-
-def test_the_control_arm_is_also_looked_at_after_half_of_its_steps():
-    judge, engine = make_judge(by_recipe(control=0.5))
-    assert judge.control_at_half().skill == pytest.approx(1.0 - (0.5 * LESS_NOISE) ** 2, abs=0.05)
-    assert judge.control().skill == pytest.approx(0.75, abs=0.1)
-    assert len(engine.runs) == 5
-
-
-def test_a_control_arm_that_is_cut_short_has_no_half():
-    judge, _ = make_judge(by_recipe(control=0.5), budget_s=1e-3, epochs=1000)
-    assert judge.control_at_half() is None
-
-
-def test_predictions_that_the_loss_cannot_take_have_no_skill():
-    judge, engine = make_judge(by_recipe(control=0.1))
-    narrow = Judge(
-        engine,
-        judge._data,
-        [loss_spec("mean_squared_error")],
-        seed=0,
-        accept=0.98,
-        budget_s=60.0,
-        shapes=[(3,)],
-    )
-    assert not narrow.control().heads[0].is_finite
 
 
 def memory_of(data, knows_all):
