@@ -107,6 +107,10 @@ class ProbeEngine:
         outputs = forward(self._model, keras.tree.pack_sequence_as(self._data.x_structure, first))
         return [tuple(leaf.shape[1:]) for leaf in keras.tree.flatten(outputs)]
 
+    @property
+    def _planned_steps(self) -> int:
+        return self.planned_runs * self._data.total_steps
+
     def seconds_per_step(self, recipe: Recipe) -> float:
         """The measured cost of a step of this recipe; compiles it when it is new."""
         return self._program(recipe).seconds_per_step
@@ -115,7 +119,7 @@ class ProbeEngine:
         """Compiles the recipe without measuring or running it, which may be done beside other work."""
         program = self._unmeasured(recipe)
         if not program.mode:
-            program.compile(self._rows(recipe), self.planned_runs * self._data.total_steps)
+            program.compile(self._rows(recipe), self._planned_steps)
 
     def run(
         self,
@@ -174,7 +178,7 @@ class ProbeEngine:
         """The program of a recipe, in the fastest way to run."""
         program = self._unmeasured(recipe)
         if not program.mode:
-            program.choose_mode(self._rows(recipe), self.planned_runs * self._data.total_steps)
+            program.choose_mode(self._rows(recipe), self._planned_steps)
         return program
 
     def _unmeasured(self, recipe: Recipe) -> Program:

@@ -103,7 +103,7 @@ class Trials:
         self._budget_s = budget_s
         self._outcomes: dict[tuple[Recipe, int], Outcome] = {}
         self._first_outcomes: dict[tuple[Recipe, int], Outcome] = {}
-        self._first_runs: dict[tuple[Recipe, int], list[ProbeRun]] = {}
+        self._runs: dict[tuple[Recipe, int], list[ProbeRun]] = {}
         self._control_at_half: Outcome | None = None
 
     def run(self, recipe: Recipe, repeat: int) -> Outcome:
@@ -115,13 +115,12 @@ class Trials:
         """
         key = (recipe, repeat)
         if key not in self._outcomes:
-            started = time.perf_counter()
             splits = self._affordable_splits(repeat)
-            runs = self._first_runs.pop(key, [])
-            runs = runs + [self._train(recipe, repeat, splits, fold) for fold in range(len(runs), len(splits))]
-            self._outcomes[key] = self._outcome(recipe, splits, [run.predictions for run in runs], started)
-            if all(run.earlier is not None for run in runs):
-                self._control_at_half = self._outcome(recipe, splits, [run.earlier or [] for run in runs], started)
+            self._outcomes[key] = self._run_on(splits, recipe, repeat, len(splits))
+            runs = self._runs.pop(key)
+            halves = [run.earlier for run in runs if run.earlier is not None]
+            if halves:
+                self._control_at_half = self._outcome(recipe, splits, halves, time.perf_counter())
         return self._outcomes[key]
 
     def growing(self, recipe: Recipe, repeat: int) -> Iterator[Outcome]:
@@ -131,21 +130,21 @@ class Trials:
             recipe: As in `run`.
             repeat: As in `run`.
         """
-        yield self._run_first_splits(recipe, repeat)
-        yield self.run(recipe, repeat)
-
-    def _run_first_splits(self, recipe: Recipe, repeat: int) -> Outcome:
         key = (recipe, repeat)
         if key not in self._first_outcomes:
-            started = time.perf_counter()
             splits = self._affordable_splits(repeat)
             n_rows = np.cumsum([len(test_rows) for _, test_rows in splits])
             n_first = 1 + int(np.searchsorted(n_rows[:-1], MIN_HELD_OUT_ROWS))
-            runs = [self._train(recipe, repeat, splits, fold) for fold in range(n_first)]
-            self._first_runs[key] = runs
-            predictions = [run.predictions for run in runs]
-            self._first_outcomes[key] = self._outcome(recipe, splits[:n_first], predictions, started)
-        return self._first_outcomes[key]
+            self._first_outcomes[key] = self._run_on(splits, recipe, repeat, n_first)
+        yield self._first_outcomes[key]
+        yield self.run(recipe, repeat)
+
+    def _run_on(self, splits: Sequence[Split], recipe: Recipe, repeat: int, n_first: int) -> Outcome:
+        """The outcome on the first so many splits of a repeat; trains on those of them that it was not trained on."""
+        started = time.perf_counter()
+        runs = self._runs.setdefault((recipe, repeat), [])
+        runs += [self._train(recipe, repeat, splits, fold) for fold in range(len(runs), n_first)]
+        return self._outcome(recipe, splits[:n_first], [run.predictions for run in runs], started)
 
     @property
     def outcomes(self) -> list[Outcome]:
