@@ -1,6 +1,6 @@
 """Reference learners: what other learners than the user's network get out of the same rows.
 
-The only module that imports scikit-learn. The learners are cheap rather than tuned: they answer whether
+The learners are cheap rather than tuned: they answer whether
 there is anything to learn, and whether it takes more than a linear model.
 """
 
@@ -8,6 +8,17 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # comes with scikit-learn
+
+LINEAR_ALGEBRA = ThreadpoolController()
+"""The libraries whose threads are limited, listed when this is imported: the list is made under the loader's lock and
+waits for Python's, while another thread that imports a library waits the other way round."""
 
 MAX_TRAIN_ROWS = 4000
 """Of a longer training part a random sample is used."""
@@ -92,13 +103,11 @@ def reference_predictions(
     >>> bool(np.allclose(found["linear"][1::2], 3.0 * x[1::2], atol=0.1))
     True
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
-
     targets = _targets(y, kind, n_classes)
     learners = _learners(x.shape[1], max((len(train) for train, _ in splits), default=0))
     predictions = {name: np.full(targets.shape, np.nan) for name in learners}
     # On tables this small the threads of the linear algebra wait for each other longer than they work.
-    with threadpool_limits(1, user_api="blas"):
+    with LINEAR_ALGEBRA.limit(limits=1, user_api="blas"):
         for number, (train, test) in enumerate(splits):
             if len(test) == 0:
                 continue
@@ -155,8 +164,6 @@ def _subsample(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
 
 def _features(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both parts standardised by the training part, without its constant columns and with a bounded width."""
-    from sklearn.preprocessing import StandardScaler
-
     varies = np.ptp(x_train, axis=0) > 0.0 if len(x_train) else np.zeros(x_train.shape[1], dtype=bool)
     if not varies.any():
         return np.zeros((len(x_train), 1)), np.zeros((len(x_test), 1))
@@ -196,8 +203,6 @@ def _linear(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: 
 
 
 def _ridge(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray) -> np.ndarray:
-    from sklearn.linear_model import RidgeCV
-
     scaled, offset, scale = _standard(y_train)
     ridge = RidgeCV(alphas=np.logspace(-3, 3, 7)).fit(x_train, scaled)
     predictions: np.ndarray = ridge.predict(x_test).reshape(len(x_test), -1) * scale + offset
@@ -206,8 +211,6 @@ def _ridge(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray) -> np.n
 
 def _logistic(x_train: np.ndarray, labels: np.ndarray, x_test: np.ndarray, n_classes: int) -> np.ndarray:
     """Probabilities, shape `(n_test, n_classes)`; 0 for classes that are not among the labels."""
-    from sklearn.linear_model import LogisticRegression
-
     probabilities = np.zeros((len(x_test), n_classes))
     present = np.unique(labels).astype(int)
     if len(present) == 1:
@@ -228,9 +231,6 @@ def _kernel(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: 
     Source: Suykens and Vandewalle, Neural Processing Letters 9 (1999); its outputs need no calibration, and
     its settings are chosen by the closed form of the leave-one-out error.
     """
-    from sklearn.kernel_ridge import KernelRidge
-    from sklearn.metrics.pairwise import euclidean_distances
-
     scaled, offset, scale = _standard(y_train)
     rows = _subsample(np.arange(len(x_train)), MAX_TUNING_ROWS, seed)
     distances = euclidean_distances(x_train[rows], squared=True)
@@ -250,8 +250,6 @@ def _kernel(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: 
 
 def _trees(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: str, seed: int) -> np.ndarray:
     """Extremely randomised trees. Source: Geurts et al., Machine Learning 63 (2006)."""
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-
     settings = {"n_estimators": N_TREES, "random_state": seed, "n_jobs": 1}
     settings["max_features"] = min(x_train.shape[1], 64)
     if kind == "multiclass":
@@ -272,8 +270,6 @@ def _trees(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: s
 
 def _network(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, kind: str, seed: int) -> np.ndarray:
     """A small network with weight decay, trained on all rows at once: what a sound network gets out of a table."""
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-
     if not np.ptp(y_train, axis=0).any():
         return _linear(x_train, y_train, x_test, kind, seed)  # which knows what to say of a constant
     settings = {"hidden_layer_sizes": NETWORK_UNITS, "max_iter": NETWORK_ITERATIONS, "random_state": seed}

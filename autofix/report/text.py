@@ -135,7 +135,9 @@ def _unlearnable(record: RunRecord) -> str:
 def _unrepaired(record: RunRecord) -> str:
     tried = [trial for trial in record.trials if trial.rung > 0]
     if not tried:
-        return "the model is failing and nothing could be tried; it was trained as it is."
+        failed = [trial.note for trial in record.trials if trial.status == "failed"]
+        why = f" (its training as a trial failed: {failed[0]})" if failed else ""
+        return f"the model is failing and nothing could be tried{why}; it was trained as it is."
     if any(finding.cause == "leaky_split" for finding in record.findings):
         return "the model is failing, and what repairs it in trials proves nothing: it learns permuted targets as well."
     best = best_of(tried)

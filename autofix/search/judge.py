@@ -64,7 +64,10 @@ class Judge:
         self.expectations = Expectations([()] * len(self._held_out.judged))
 
     def begin(self) -> None:
-        """Lets the budget begin now: a judge may be asked for references long before any trial."""
+        """Lets the budget begin now: it is for trials, whatever references, compilation and control arm took before.
+
+        A machine that stands still meanwhile leaves no search without a trial.
+        """
         self._deadline = time.perf_counter() + self._budget_s
 
     @property

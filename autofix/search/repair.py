@@ -228,7 +228,6 @@ class RepairShop:
         snapshot = Snapshot(self._model)
         self._began = time.perf_counter() - sum(self._seconds.values())
         self._has_ended = has_ended
-        self.judge.begin()
         try:
             with preserved_randomness(seed=self._settings.base_seed):
                 return self._attempt(epoch_losses)
@@ -291,6 +290,7 @@ class RepairShop:
             return
         if self._is_hopeless:
             self.engine.planned_runs = HOPELESS_RUNS
+        self.judge.begin()
         order, seed = self._settings.order, self._settings.base_seed
         rungs = space.hopeless_rungs(order, seed) if self._is_hopeless else space.rungs(order, seed)
         oracle = EscalationOracle(

@@ -3,6 +3,7 @@
 import csv
 import functools
 import os
+import time
 
 import keras
 import numpy as np
@@ -191,12 +192,26 @@ def test_a_training_whose_own_recipe_cannot_run_as_a_trial_ends_as_keras_leaves_
 
     monkeypatch.setattr(Judge, "control", control)
     model, fit = with_autofix(dying)
-    with pytest.warns(autofix.CollapseWarning, match="unrepaired"):
+    with pytest.warns(autofix.CollapseWarning, match="as a trial failed: ValueError..this cannot run"):
         history = fit()
     assert_as_after_keras(model, history, dying)
     assert history.report.cause == "learning_rate_too_high"
     assert [trial.status for trial in history.report.trials] == ["failed"]
     assert history.report.notes == ()
+
+
+def test_the_budget_is_left_for_trials_where_the_machine_stands_still_before_them(monkeypatch):
+    now, perf_counter, control = [0.0], time.perf_counter, Judge.control
+
+    def control_that_takes_an_hour(judge, repeat=0):
+        if not now[0]:
+            now[0] = 3600.0
+        return control(judge, repeat)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: perf_counter() + now[0])
+    monkeypatch.setattr(Judge, "control", control_that_takes_an_hour)
+    _, fit = with_autofix()
+    assert fit().report.verdict == "repaired"
 
 
 def test_a_training_that_stays_collapsed_raises_where_that_was_asked_for():

@@ -186,6 +186,12 @@ def test_unrepaired_names_the_best_that_was_tried():
     assert "Best tried: lower_learning_rate, skill 0.250" in page
 
 
+def test_unrepaired_says_why_nothing_could_be_tried():
+    control = dataclasses.replace(trial(0, math.nan, "failed", ()), note="ValueError('no such shape')")
+    page = " ".join(render(RunRecord("unrepaired", trials=(control,))).split())
+    assert "nothing could be tried (its training as a trial failed: ValueError('no such shape')); it was trained" in page
+
+
 def test_long_code_stays_code_to_paste():
     remedies = (
         NormalizeInputs("standardize_inputs", mean=((12345.678,) * 8,), variance=((0.00012345678,) * 8,)),
