@@ -224,6 +224,11 @@ class ChangeLayers(Remedy):
         # From JSON they come as plain tuples.
         object.__setattr__(self, "changes", tuple(LayerChange(*change) for change in self.changes))
 
+    def compiled_part(self) -> "ChangeLayers | None":
+        # Initial weights are values of the network's variables, whatever draws them.
+        changes = tuple(change for change in self.changes if not change.argument.endswith("_initializer"))
+        return dataclasses.replace(self, changes=changes) if changes else None
+
     def departure(self) -> str:
         unfrozen = [change.layer for change in self.changes if change.argument == "trainable" and change.value]
         relaxed = [c.layer for c in self.changes if c.argument.endswith("_regularizer") or c.argument in _RATES]

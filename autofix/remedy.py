@@ -61,6 +61,10 @@ class Remedy(abc.ABC):
         super().__init_subclass__(**kwargs)
         Remedy.kinds[cls.kind] = cls
 
+    def compiled_part(self) -> "Remedy | None":
+        """What of it is compiled into the loop; None where all of it is arguments."""
+        return self if self.is_compiled else None
+
     @abc.abstractmethod
     def code(self) -> list[str]:
         """The change as lines of Keras code to paste."""

@@ -44,7 +44,6 @@ class Reinitialize(Strategy):
         {"symmetric_initialization", "saturated_units", "vanishing_gradients", "exploding_gradients"}
     )
     needs_surgery: ClassVar[bool] = True
-    recompiles: ClassVar[bool] = True
     after: ClassVar[frozenset[str]] = frozenset({"revive_units", "replace_activations"})
     when_left_out: ClassVar[str] = "all layers that are trained begin with different units, at an ordinary scale"
 

@@ -209,6 +209,15 @@ def test_a_remedy_says_what_it_overrules(remedy, said):
     assert Recipe((RATE, remedy)).departures == (remedy.departure(),)
 
 
+def test_initial_weights_are_no_part_of_what_is_compiled():
+    kernel = LayerChange("d", "Dense", "kernel_initializer", "he_normal", "zeros")
+    rate = LayerChange("drop", "Dropout", "rate", 0.1, 0.9)
+    assert ChangeLayers("s", (kernel,)).compiled_part() is None
+    assert ChangeLayers("s", (kernel, rate)).compiled_part() == ChangeLayers("s", (rate,))
+    assert LAYERS.compiled_part() == LAYERS
+    assert RATE.compiled_part() is None
+
+
 def test_long_statistics_are_abbreviated_in_code_only():
     remedy = NormalizeInputs("s", mean=(tuple(range(100)),), variance=((1.0,) * 100,))
     assert "[0, 1, 2, 3, 4, 5, 6, ..., 99]" in remedy.code()[0]

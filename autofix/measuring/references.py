@@ -26,7 +26,7 @@ MAX_TRAIN_ROWS = 4000
 MAX_KERNEL_ROWS = 2000
 """The kernel learner is left out beyond: its cost grows with the cube of the rows."""
 
-MAX_TUNING_ROWS = 300
+MAX_TUNING_ROWS = 200
 """Rows on which the kernel learner's settings are chosen."""
 
 MAX_NETWORK_ROWS = 1000
@@ -40,8 +40,8 @@ NETWORK = "network"
 
 NETWORK_UNITS = (32, 32)
 
-NETWORK_ITERATIONS = 150
-"""Each goes over all rows; what is to be had from a small table is had by then."""
+NETWORK_ITERATIONS = 75
+"""Each goes over all rows; what is to be had from a small table is had by then, and more of them overfit noisy ones."""
 
 MAX_FEATURES = 256
 """Of more features those that go most with the targets of the training rows are kept."""

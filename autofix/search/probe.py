@@ -4,10 +4,11 @@ Networks that differ in architecture or batch size are programs of their own (`a
 all other remedies are arguments of these.
 """
 
+import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +20,9 @@ from autofix.errors import ModelError
 from autofix.feeding import as_tensor, build_optimizer, forward, is_distributed
 from autofix.recipe import Recipe
 from autofix.remedies import NormalizeInputs, RescaleOutputs
+from autofix.remedy import Remedy
 from autofix.search.batches import batches
+from autofix.search.initial_weights import InitialWeights
 from autofix.search.program import Program, Rows, has_own_train_step
 from autofix.state import Snapshot, preserved_randomness
 from autofix.surgery import architecture
@@ -79,9 +82,10 @@ class ProbeEngine:
             self._model, self._initial = self._undistributed()
         self.planned_runs = planned_runs
         self._programs: dict[tuple[Recipe, Recipe, int], Program] = {}
+        self._weights: dict[tuple[Recipe, Program], InitialWeights] = {}
         self._inputs: dict[Any, list[tf.Tensor]] = {}
         self._targets = [as_tensor(array) for array in data.targets]
-        self._weights: dict[Any, list[tf.Tensor]] = {}
+        self._sample_weights: dict[Any, list[tf.Tensor]] = {}
 
     def _undistributed(self) -> tuple[keras.Model, Snapshot]:
         """A copy of the model outside of its distribution strategy: one device is quicker for so few rows."""
@@ -90,13 +94,8 @@ class ProbeEngine:
                 "The model cannot be probed. Expected a Sequential or functional one under a distribution strategy. "
                 f"Received: model={self._model!r}. Train it outside of the strategy, or build it of layers alone."
             )
-        current = Snapshot(self._model)
-        try:
-            self._initial.restore()
-            with preserved_randomness(seed=0):
-                copy = architecture.build(self._model, Recipe())
-        finally:
-            current.restore()
+        with self._at_its_beginning():
+            copy = architecture.build(self._model, Recipe())
         build_optimizer(copy)
         return copy, Snapshot(copy)
 
@@ -156,7 +155,8 @@ class ProbeEngine:
         order_seed = seed if shuffle_seed is None else shuffle_seed
         epoch_rows = self._epoch_rows(recipe, program.batch_size) if shuffle else None
         index = batches(rows, program.batch_size, steps, shuffle=shuffle, seed=order_seed, epoch_rows=epoch_rows)
-        with program.lent(seed, own_initialization, recipe.learning_rate_factor):
+        weights = self._initial_weights(recipe, program)
+        with program.lent(seed, own_initialization, recipe.learning_rate_factor, weights):
             parts = [index[:also_after], index[also_after:]] if also_after else [index]
             *earlier, predictions = program.train(self._rows(recipe, targets), parts, self._affine(recipe))
         seconds = time.perf_counter() - started
@@ -171,7 +171,8 @@ class ProbeEngine:
     def initial_values(self, recipe: Recipe, seed: int) -> list[tf.Tensor]:
         """The values that a run with this seed starts from, of the network's trainable variables in order."""
         program = self._program(recipe)
-        with program.lent(seed, own_initialization=False, rate_factor=1.0):
+        weights = self._initial_weights(recipe, program)
+        with program.lent(seed, own_initialization=False, rate_factor=1.0, weights=weights):
             return [tf.identity(variable.value) for variable in program.model.trainable_variables]
 
     def _program(self, recipe: Recipe) -> Program:
@@ -185,7 +186,7 @@ class ProbeEngine:
         batch_size = int(recipe.fit_arguments.get("batch_size", self._data.batch_size))
         # One shape for all splits: no larger than the smallest training part.
         batch_size = min(batch_size, max(1, self._data.n_training - self._data.n_training // 4))
-        compiled = tuple(remedy for remedy in recipe if remedy.is_compiled)
+        compiled = _compiled(recipe)
         inserted = Recipe((*compiled, *self._rescaling_inside(recipe)))
         small_units = [one for one in _rescaling(recipe) if one.epsilon_factor != 1.0]
         optimized = Recipe((*compiled, *small_units))
@@ -195,27 +196,38 @@ class ProbeEngine:
         return self._programs[key]
 
     def _build(self, recipe: Recipe, inserted: Recipe, optimized: Recipe, batch_size: int) -> Program:
-        current = Snapshot(self._model)
-        try:
-            # The learning rate too is the one that the user's training began with.
-            self._initial.restore()
+        # The learning rate too is the one that the user's training began with.
+        with self._at_its_beginning():
             model, initial = self._model, self._initial
             if inserted.needs_surgery:
-                with preserved_randomness(seed=0):
-                    model = architecture.build(self._model, inserted)
+                model = architecture.build(self._model, inserted)
                 build_optimizer(model)
                 initial = Snapshot(model)
-            return Program(
-                model,
-                initial,
-                self._data,
-                batch_size,
-                len(self._affine(recipe)),
-                optimized,
-                keeps_trained=self._keeps_trained,
-            )
+            weights = InitialWeights(model, initial, keeps_trained=self._keeps_trained)
+            return Program(model, weights, self._data, batch_size, len(self._affine(recipe)), optimized)
+
+    @contextlib.contextmanager
+    def _at_its_beginning(self) -> Iterator[None]:
+        """The model as its training began, to be built anew from, at the same weights at every time."""
+        current = Snapshot(self._model)
+        try:
+            self._initial.restore()
+            with preserved_randomness(seed=0):
+                yield
         finally:
             current.restore()
+
+    def _initial_weights(self, recipe: Recipe, program: Program) -> InitialWeights | None:
+        """Where a recipe begins that draws the initial weights of its program's network in another way."""
+        changed = tuple(remedy for remedy in recipe if remedy.is_compiled)
+        if changed == _compiled(recipe):
+            return None
+        key = (Recipe(changed), program)
+        if key not in self._weights:
+            with self._at_its_beginning():
+                network = architecture.build(self._model, Recipe((*changed, *self._rescaling_inside(recipe))))
+            self._weights[key] = program.weights.drawn_as(network)
+        return self._weights[key]
 
     def _rescaling_inside(self, recipe: Recipe) -> list[RescaleOutputs]:
         """The rescaling of outputs as layers of the network: a train step of the user's own calls nothing else."""
@@ -241,13 +253,13 @@ class ProbeEngine:
         """The sample weights, those of the recipe's classes included; those of the last recipe are kept."""
         by_class = recipe.fit_arguments.get("class_weight")
         key = None if by_class is None else tuple(by_class.items())
-        if key not in self._weights:
+        if key not in self._sample_weights:
             weights = self._data.sample_weights or []
             if by_class is not None:
                 own = class_weights(self._data.targets[0], by_class)
                 weights = [own * weights[0] if weights else own]
-            self._weights = {key: [as_tensor(array) for array in weights]}
-        return self._weights[key]
+            self._sample_weights = {key: [as_tensor(array) for array in weights]}
+        return self._sample_weights[key]
 
     def _input_tensors(self, recipe: Recipe) -> list[tf.Tensor]:
         """The inputs as the network proper sees them under this recipe; those of the last recipe are kept."""
@@ -259,6 +271,11 @@ class ProbeEngine:
             self._inputs = {key: value for key, value in self._inputs.items() if not key}
             self._inputs[remedies] = [as_tensor(array) for array in arrays]
         return self._inputs[remedies]
+
+
+def _compiled(recipe: Recipe) -> tuple[Remedy, ...]:
+    """What of a recipe is compiled into a program."""
+    return tuple(part for remedy in recipe if (part := remedy.compiled_part()) is not None)
 
 
 def _rescaling(recipe: Recipe) -> list[RescaleOutputs]:

@@ -20,9 +20,9 @@ from autofix.data.training_data import TrainingData
 from autofix.feeding import forward
 from autofix.recipe import Recipe
 from autofix.search.batches import batches
+from autofix.search.initial_weights import InitialWeights
 from autofix.state import Snapshot
 from autofix.surgery import optimizers
-from autofix.surgery.initialization import fresh_values, trained_layers
 
 CHUNK_STEPS = 512
 """Steps a call of the compiled loop: long enough that a call's overhead (0.3 ms) does not count; one shape for all
@@ -53,10 +53,6 @@ XLA_AVERSE = ("Conv", "Dropout", "GaussianNoise", "Random", "Pooling")
 11 s of compilation; stateless random numbers of dropout)."""
 
 
-KEPT_INITIALIZATIONS = 16
-"""Sets of fresh initial weights kept a program: the folds of a cross-validation and of its repeats."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Rows:
     """All rows of the sample, as tensors.
@@ -77,34 +73,29 @@ class Program:
 
     Args:
         model: The network, without the scaling of inputs and outputs, which stay outside of it. Built and compiled.
-        initial: Its values at the beginning.
+        weights: Where its runs begin, unless a run is given others.
         data: Tells how inputs and targets are packed.
         batch_size: Rows a step.
         recipe: What to change of the optimizer.
         n_scaled: How many outputs take a scale and an offset: all of them or none.
-        keeps_trained: Whether fresh initial weights leave out layers that were trained before.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        initial: Snapshot,
+        weights: InitialWeights,
         data: TrainingData,
         batch_size: int,
         n_scaled: int,
         recipe: Recipe,
-        *,
-        keeps_trained: bool = True,
     ) -> None:
         self.model = model
         self.batch_size = batch_size
         self.mode = ""
         self.seconds_per_step = 0.0
-        self._initial = initial
+        self.weights = weights
         self._data = data
         self._n_scaled = n_scaled
-        self._keeps_trained = keeps_trained
-        self._drawn: dict[int, list[tuple[Any, Any]]] = {}
         self._rate_factor = tf.Variable(1.0, trainable=False)
         self._train: Callable[..., Any] = self._train_batches
         self._compiled: dict[str, Callable[..., Any]] = {}
@@ -202,16 +193,15 @@ class Program:
     def _first_batches(self) -> np.ndarray:
         return batches(np.arange(self._data.n_training), self.batch_size, CHUNK_STEPS, shuffle=True, seed=0)
 
-    def lent(self, seed: int, own_initialization: bool, rate_factor: float) -> "Loan":
-        """The model at its initial weights, put back on leaving."""
-        return Loan(self, seed, own_initialization, rate_factor)
+    def lent(
+        self, seed: int, own_initialization: bool, rate_factor: float, weights: InitialWeights | None = None
+    ) -> "Loan":
+        """The model at its initial weights, or at others that a network like it begins at; put back on leaving."""
+        return Loan(self, seed, own_initialization, rate_factor, weights or self.weights)
 
-    def reset(self, seed: int, own_initialization: bool, rate_factor: float) -> None:
+    def reset(self, weights: InitialWeights, seed: int, own_initialization: bool, rate_factor: float) -> None:
         """Initial weights, a fresh optimizer and the rate."""
-        self._initial.restore()
-        if not own_initialization:
-            for variable, value in self._fresh(seed):
-                variable.value.assign(value)
+        weights.put(seed, own_initialization)
         self._rate_factor.assign(rate_factor)
         if has_own_train_step(self.model):
             self._rescale_rate(rate_factor)
@@ -235,19 +225,6 @@ class Program:
     @property
     def _inner_optimizer(self) -> Any:
         return getattr(self._optimizer, "inner_optimizer", self._optimizer)
-
-    def _fresh(self, seed: int) -> list[tuple[Any, Any]]:
-        """Fresh initial values; the latest seeds' are kept, because every trial asks for the same ones."""
-        if seed not in self._drawn:
-            if len(self._drawn) >= KEPT_INITIALIZATIONS:
-                self._drawn.pop(next(iter(self._drawn)))
-            self._drawn[seed] = fresh_values(self.model, seed, keeps_trained=self._keeps_trained, trained=self._trained)
-        return self._drawn[seed]
-
-    @functools.cached_property
-    def _trained(self) -> list[keras.layers.Layer] | None:
-        """The layers that were trained before; first asked for at the initial values. None where none is kept."""
-        return trained_layers(self.model) if self._keeps_trained else None
 
     def train(
         self, rows: Rows, parts: Sequence[np.ndarray], affine: list[tuple[float, float]]
@@ -335,9 +312,11 @@ class Program:
 class Loan:
     """Lends a program's model for one run and puts its variables back afterwards, whatever happens."""
 
-    def __init__(self, program: Program, seed: int, own_initialization: bool, rate_factor: float) -> None:
+    def __init__(
+        self, program: Program, seed: int, own_initialization: bool, rate_factor: float, weights: InitialWeights
+    ) -> None:
         self._program = program
-        self._arguments = (seed, own_initialization, rate_factor)
+        self._arguments = (weights, seed, own_initialization, rate_factor)
 
     def __enter__(self) -> None:
         self._snapshot = Snapshot(self._program.model)

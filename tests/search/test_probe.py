@@ -9,8 +9,10 @@ from autofix.data.training_data import TrainingData
 from autofix.errors import ModelError
 from autofix.recipe import Recipe
 from autofix.remedies import (
+    ChangeLayers,
     ClipGradients,
     InsertHiddenLayers,
+    LayerChange,
     NormalizeInputs,
     RescaleOutputs,
     SetFitArgument,
@@ -321,6 +323,45 @@ def test_the_repaired_model_trained_by_fit_ends_where_its_probe_ends(make_model,
     for variable, value in zip(repaired.trainable_variables, engine.initial_values(recipe, 5), strict=True):
         variable.assign(value)
     assert_same(run.predictions, fitted(repaired, *plane, batch_size=batch_size), 1e-3)
+
+
+KERNEL = LayerChange("hidden", "Dense", "kernel_initializer", "he_normal", "zeros")
+BIAS = LayerChange("hidden", "Dense", "bias_initializer", "ones", "zeros")
+ACTIVATION = LayerChange("hidden", "Dense", "activation", "elu", "relu")
+
+
+def beginning_at_zeros():
+    return [layers.Dense(6, activation="relu", kernel_initializer="zeros", name="hidden"), layers.Dense(1)]
+
+
+@pytest.mark.parametrize("changes", [(KERNEL,), (KERNEL, BIAS), (ACTIVATION, KERNEL, BIAS)])
+@pytest.mark.parametrize("planned_runs", [FEW_RUNS, MANY_RUNS])
+def test_other_initial_weights_train_as_those_of_a_network_that_draws_them(make_model, plane, changes, planned_runs):
+    model, recipe = make_model(beginning_at_zeros), Recipe((ChangeLayers("reinitialize", changes),))
+    engine = engine_for(model, *plane, planned_runs=planned_runs)
+    before = state_of(model)
+    run = engine.run(recipe, seed=5)
+    assert_same(state_of(model), before)
+    repaired = architecture.build(model, recipe)
+    for variable, value in zip(repaired.trainable_variables, engine.initial_values(recipe, 5), strict=True):
+        variable.assign(value)
+    assert np.ptp(repaired.layers[0].kernel.numpy()) > 0.1
+    assert repaired.layers[0].bias.numpy().tolist() == [float(BIAS in changes)] * 6
+    assert_same(run.predictions, fitted(repaired, *plane), 1e-3)
+
+
+def test_networks_that_differ_in_their_initial_weights_share_what_is_compiled(make_model, plane, monkeypatch):
+    compiled, choose_mode = [], Program.choose_mode
+    monkeypatch.setattr(Program, "choose_mode", lambda *args: (compiled.append(args), choose_mode(*args)))
+    engine = engine_for(make_model(beginning_at_zeros), *plane)
+    recipes = [Recipe(), *(Recipe((ChangeLayers("s", changes),)) for changes in ((KERNEL,), (BIAS,), (KERNEL, BIAS)))]
+    ends = [engine.run(recipe).predictions[0] for recipe in recipes]
+    assert len(compiled) == 1
+    assert len({end.tobytes() for end in ends}) == len(recipes)
+    assert_same([engine.run(Recipe()).predictions[0]], ends[:1])
+    engine.run(Recipe((ChangeLayers("s", (ACTIVATION, KERNEL)),)))
+    engine.run(Recipe((ChangeLayers("s", (ACTIVATION, BIAS)),)))
+    assert len(compiled) == 2
 
 
 def test_a_recipe_shuffles_where_the_user_does_not(make_model, plane):
