@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from autofix.feeding import build_optimizer
 from autofix.recipe import Recipe
 from autofix.state import Snapshot
 from autofix.surgery import architecture, optimizers
@@ -45,6 +46,8 @@ class Adoption:
                 self._model.optimizer.learning_rate = optimizers.rescaled(rate, self._recipe.learning_rate_factor)
             else:
                 architecture.compile_again(self._model, architecture.compile_arguments(self._model, self._recipe))
+        # Left to the first step, it would have TensorFlow trace that step twice.
+        build_optimizer(self._model)
         if initial_values is not None:
             for variable, value in zip(self._model.trainable_variables, initial_values, strict=True):
                 variable.assign(value)

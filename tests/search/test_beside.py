@@ -1,3 +1,4 @@
+import sys
 import threading
 import warnings
 
@@ -21,16 +22,24 @@ def test_both_sides_run_at_once_and_are_over_afterwards():
     assert future.result() == 7
 
 
+def test_threads_hand_pythons_lock_on_sooner_meanwhile():
+    before = sys.getswitchinterval()
+    with beside(lambda: None):
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
+
+
 def test_what_the_work_raises_its_result_raises():
     with beside(lambda: 1 / 0) as future, pytest.raises(ZeroDivisionError):
         future.result()
 
 
 def test_an_error_of_the_body_waits_for_the_work():
-    ended = threading.Event()
+    ended, before = threading.Event(), sys.getswitchinterval()
     with pytest.raises(KeyError), beside(ended.set):
         raise KeyError
     assert ended.is_set()
+    assert sys.getswitchinterval() == before
 
 
 def test_warning_filters_are_given_back_in_whatever_order_both_sides_change_them():

@@ -63,6 +63,24 @@ def test_training_starts_anew_from_the_initial_values(make_model, plane, recipe)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01 * recipe.learning_rate_factor)
 
 
+class Counted(keras.layers.Layer):
+    """A layer that is asked for its outputs once a trace."""
+
+    calls = 0
+
+    def call(self, inputs):
+        Counted.calls += 1
+        return inputs
+
+
+def test_the_repaired_training_traces_its_step_once(make_model, plane):
+    model = make_model([Counted(), keras.layers.Dense(6), keras.layers.Dense(1)])
+    Adoption(model, SURGERY, begun(model)).apply()
+    before = Counted.calls
+    model.fit(*plane, epochs=2, verbose=0)
+    assert Counted.calls == before + 1
+
+
 def test_another_rate_leaves_what_is_compiled_as_it_is(make_model, plane):
     model, expected = (make_model(optimizer=keras.optimizers.Adam(0.01)) for _ in range(2))
     expected.set_weights(model.get_weights())
