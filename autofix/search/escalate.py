@@ -159,7 +159,10 @@ class EscalationOracle(keras_tuner.Oracle):
             yield from self._sweeps(rung, best)
 
     def _combinations(self, rung: int, active: Sequence[str], new: Sequence[str]) -> Iterator[Sequence[str]]:
-        """Sets of strategies: all so far, those of the best before this rung with the new ones, likely ones alone."""
+        """Sets of strategies: all so far, those of the best before this rung with the new ones, likely ones alone.
+
+        Where what is likely has to be compiled in part only, what has not comes first: it costs a twentieth.
+        """
         before = self._best(range(rung))  # the control arm is among them: what did no better than that is left out
         kept = before.recipe.strategies if before else ()
         added = [name for name in active if name in kept or name in new]
@@ -167,9 +170,15 @@ class EscalationOracle(keras_tuner.Oracle):
             yield added
             yield active
             return
+        if self._trials_a_rung > 1 and (cheap := self._cheap(active)):
+            yield cheap
         yield active
         yield added
         yield from ([name] for name in new)
+
+    def _cheap(self, names: Sequence[str]) -> Sequence[str]:
+        """Those of some strategies that need no new compilation."""
+        return [name for name in names if not self._space.strategies[name].recompiles]
 
     def _sweeps_of_new(
         self, rung: int, active: Sequence[str], new: Sequence[str], settings: Values

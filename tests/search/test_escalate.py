@@ -166,6 +166,22 @@ def test_likely_strategies_are_tried_together_and_then_alone():
     assert [names for rung, names, _ in judge.tried if rung < 3][:4] == [(), ("red",), ("blue", "red"), ("blue",)]
 
 
+@pytest.mark.parametrize(
+    ("trials_a_rung", "first"), [(12, [("blue",), ("blue", "red"), ("red",)]), (1, [("blue", "red")])]
+)
+def test_of_likely_strategies_those_that_need_no_compilation_come_before_all_together(trials_a_rung, first):
+    class Compiled(Red):
+        recompiles = True
+
+    findings = [Finding("cause_of_red", 0.9, ""), Finding("cause_of_blue", 0.9, "")]
+    space = space_of((Blue(), Green(), Compiled()), findings)
+    rungs, n_likely = space.rungs("evidence"), space.n_likely("evidence")
+    judge = ToyJudge()
+    search(judge, space, rungs=rungs, n_likely=n_likely, trials_a_rung=trials_a_rung)
+    assert rungs[0] == ("blue", "red")
+    assert [names for rung, names, _ in judge.tried if rung == 1][: len(first)] == first
+
+
 def test_what_needs_no_compilation_comes_before_what_is_hardly_likelier():
     class Compiled(Red):
         recompiles = True
@@ -239,7 +255,7 @@ def test_what_is_likely_alone_and_its_settings_follow_what_suffices_together():
     judge = Proving(lambda values: 0.5 if len(values) == 2 else total(values), sufficient=0.5)
     search(judge, space, rungs=space.rungs("evidence"), n_likely=space.n_likely("evidence"))
     tried = [names for rung, names, _ in judge.tried]
-    assert tried[:2] == [(), ("green", "red")]
+    assert tried[:3] == [(), ("red",), ("green", "red")]
     assert tried.index(("green",)) > max(index for index, names in enumerate(tried) if names == ("green", "red"))
     assert {values["red/value"] for _, names, values in judge.tried if names == ("red",)} == {1, 2, 3}
 
