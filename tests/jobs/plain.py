@@ -90,10 +90,11 @@ def job(payload: dict[str, Any]) -> str:
         log.write(f"attempt {attempt}\n")
     if attempt <= arguments.get("times", attempt):
         act(arguments)
-    with (folder.path / "completions").open("a") as file:
-        file.write(f"{attempt}\n")
     name = payload["job"]["name"]
     status = arguments.get("status", "healthy")
     failure = "error" if status == "failed" else ""
     folder.end(JobRecord(name, payload["content_hash"], status, failure, attempts=attempt))
+    # After the record: until that is written, a job that is killed has to be run again.
+    with (folder.path / "completions").open("a") as file:
+        file.write(f"{attempt}\n")
     return folder.record_file.read_text()
