@@ -37,7 +37,8 @@ def training_stream(
     # Sparse tensors, and what else NumPy cannot hold, are left to Keras.
     if not all(isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "iloc") for leaf in leaves):
         return None
-    leaves = [np.asarray(leaf) for leaf in leaves]
+    # Keras makes a column of a pandas Series; with another rank its compiled step would not serve.
+    leaves = [np.asarray(leaf)[:, None] if _is_series(leaf) else np.asarray(leaf) for leaf in leaves]
     if sum(leaf.nbytes for leaf in leaves) > MAX_STREAM_BYTES:
         return None
     tensors = [as_tensor(leaf) for leaf in leaves]
@@ -56,6 +57,10 @@ def training_stream(
     options.autotune.enabled = False
     counter = tf.data.Dataset.counter().map(lambda number: tf.stack([tf.cast(seed, tf.int64), number]))
     return counter.flat_map(epoch).map(gather).prefetch(2).with_options(options)
+
+
+def _is_series(leaf: Any) -> bool:
+    return hasattr(leaf, "iloc") and leaf.ndim == 1
 
 
 def streamed(arguments: dict[str, Any], seed: int) -> dict[str, Any]:

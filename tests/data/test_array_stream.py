@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from autofix.data import array_stream
@@ -83,3 +84,11 @@ def test_lists_of_inputs_and_outputs_are_trained_on_from_a_stream(plane):
     history = model.fit(stream, steps_per_epoch=4, shuffle=False, verbose=0).history
     assert len(history["loss"]) == 1
     assert np.isfinite(history["loss"][0])
+
+
+def test_a_series_is_a_column_as_in_fit(plane):
+    x, y = pd.DataFrame(plane[0]), pd.Series(plane[1][:, 0])
+    stream = training_stream(x, y, y.abs(), 16, shuffle=False, seed=0)
+    assert [tuple(leaf.shape) for leaf in stream.element_spec] == [(None, 2), (None, 1), (None, 1)]
+    first = next(iter(stream))
+    np.testing.assert_array_equal(first[1], plane[1][:16])
