@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split  # the split that `fit` makes
 
+from autofix.data.rows import column_of
 from autofix.data.training_data import DEFAULT_BATCH_SIZE
 from autofix.feeding import as_tensor
 
@@ -37,12 +38,12 @@ def training_stream(
     # Sparse tensors, and what else NumPy cannot hold, are left to Keras.
     if not all(isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "iloc") for leaf in leaves):
         return None
-    # Keras makes a column of a pandas Series; with another rank its compiled step would not serve.
-    leaves = [np.asarray(leaf)[:, None] if _is_series(leaf) else np.asarray(leaf) for leaf in leaves]
-    if sum(leaf.nbytes for leaf in leaves) > MAX_STREAM_BYTES:
+    # With another rank or type than those of Keras' own batches, a step that is compiled already would not serve.
+    columns = [column_of("", leaf) for leaf in leaves]
+    n_rows = columns[0].shape[0]
+    if n_rows * sum(column.row_bytes for column in columns) > MAX_STREAM_BYTES:
         return None
-    tensors = [as_tensor(leaf) for leaf in leaves]
-    n_rows = len(leaves[0])
+    tensors = [as_tensor(column.read(slice(None))) for column in columns]
 
     def epoch(seeds: tf.Tensor) -> tf.data.Dataset:
         order = tf.range(n_rows)
@@ -57,10 +58,6 @@ def training_stream(
     options.autotune.enabled = False
     counter = tf.data.Dataset.counter().map(lambda number: tf.stack([tf.cast(seed, tf.int64), number]))
     return counter.flat_map(epoch).map(gather).prefetch(2).with_options(options)
-
-
-def _is_series(leaf: Any) -> bool:
-    return hasattr(leaf, "iloc") and leaf.ndim == 1
 
 
 def streamed(arguments: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Column:
             yield start, self.read(slice(start, min(start + size, self.shape[0])))
 
 
-def _column(name: str, leaf: Any) -> Column:
+def column_of(name: str, leaf: Any) -> Column:
     """A leaf as Keras' own data adapter takes it: a Series is a column, a sparse matrix its dense rows."""
     if hasattr(leaf, "iloc"):
         return _pandas_column(name, leaf)
@@ -198,7 +198,7 @@ class Table:
 
 
 def _columns(tree: Any, name: str) -> list[Column]:
-    return [_column(full_name, leaf) for full_name, leaf in named_leaves(tree, name)]
+    return [column_of(full_name, leaf) for full_name, leaf in named_leaves(tree, name)]
 
 
 def _check_finite(column: Column) -> None:

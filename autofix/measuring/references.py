@@ -1,7 +1,7 @@
 """Reference learners: what other learners than the user's network get out of the same rows.
 
-The learners are cheap rather than tuned: they answer whether
-there is anything to learn, and whether it takes more than a linear model.
+The learners are cheap rather than tuned: they answer whether there is anything to learn, and whether it takes more than
+a linear model.
 """
 
 import warnings

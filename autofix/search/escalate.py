@@ -170,15 +170,11 @@ class EscalationOracle(keras_tuner.Oracle):
             yield added
             yield active
             return
-        if self._trials_a_rung > 1 and (cheap := self._cheap(active)):
+        if self._trials_a_rung > 1 and (cheap := self._space.without_compilation(active)):
             yield cheap
         yield active
         yield added
         yield from ([name] for name in new)
-
-    def _cheap(self, names: Sequence[str]) -> Sequence[str]:
-        """Those of some strategies that need no new compilation."""
-        return [name for name in names if not self._space.strategies[name].recompiles]
 
     def _sweeps_of_new(
         self, rung: int, active: Sequence[str], new: Sequence[str], settings: Values

@@ -217,11 +217,11 @@ class ProbeEngine:
         finally:
             current.restore()
 
-    def _initial_weights(self, recipe: Recipe, program: Program) -> InitialWeights | None:
-        """Where a recipe begins that draws the initial weights of its program's network in another way."""
+    def _initial_weights(self, recipe: Recipe, program: Program) -> InitialWeights:
+        """Where a recipe begins: as its program does, or as a network that draws its weights in another way."""
         changed = tuple(remedy for remedy in recipe if remedy.is_compiled)
         if changed == _compiled(recipe):
-            return None
+            return program.weights
         key = (Recipe(changed), program)
         if key not in self._weights:
             with self._at_its_beginning():

@@ -146,8 +146,12 @@ class SearchSpace:
     def hopeless_rungs(self, order: str, seed: int = 0) -> list[tuple[str, ...]]:
         """The two rungs for data that no reference learner finds anything in: what is likely, then what is cheap."""
         first, *others = self.rungs(order, seed) or [()]
-        rest = [name for group in others for name in group if not self.strategies[name].recompiles]
-        return [group for group in (first, tuple(rest)) if group]
+        rest = self.without_compilation([name for group in others for name in group])
+        return [group for group in (first, rest) if group]
+
+    def without_compilation(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of some strategies that need no new compilation."""
+        return tuple(name for name in names if not self.strategies[name].recompiles)
 
     def n_likely(self, order: str) -> int:
         """How many of the first rungs of an order treat confident findings; none where the order is not by evidence."""

@@ -92,3 +92,10 @@ def test_a_series_is_a_column_as_in_fit(plane):
     assert [tuple(leaf.shape) for leaf in stream.element_spec] == [(None, 2), (None, 1), (None, 1)]
     first = next(iter(stream))
     np.testing.assert_array_equal(first[1], plane[1][:16])
+
+
+def test_truth_values_beside_numbers_are_numbers_as_in_fit(plane):
+    frame = pd.DataFrame({"number": plane[0][:, 0], "is_large": plane[0][:, 1] > 0.5})
+    stream = training_stream(frame, plane[1], None, 16, shuffle=False, seed=0)
+    first = next(iter(stream))[0]
+    np.testing.assert_array_equal(first, frame.to_numpy("float32")[:16])
